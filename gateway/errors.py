@@ -1,0 +1,296 @@
+"""What can go wrong, as one tree. Each class has a stable code that clients, logs and tests rely on.
+
+A message names the thing and the reason; a hint says the next step. Neither ever holds a token, a key or a link.
+`gateway.api.problems` gives each code its HTTP status, `gateway.cli.exit_codes` its exit code.
+"""
+
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """Anything that the gateway or its client refuses or fails to do.
+
+    >>> raise UnknownPath("dataset/vision/digits@v1 has no file 'a.csv'.", hint="gateway ls lists its files.")
+    Traceback (most recent call last):
+    gateway.errors.UnknownPath: dataset/vision/digits@v1 has no file 'a.csv'.
+    """
+
+    code: ClassVar[str] = "internal-error"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InvalidInput(GatewayError):
+    """The request breaks a rule that the caller can read up."""
+
+    code = "invalid-input"
+
+
+class InvalidName(InvalidInput):
+    """A namespace, name, tag or version reference breaks the naming rules."""
+
+    code = "invalid-name"
+
+
+class InvalidPath(InvalidInput):
+    """A path inside a version breaks the path rules."""
+
+    code = "invalid-path"
+
+
+class TooLarge(InvalidInput):
+    """A body, a count or a file is over its stated limit."""
+
+    code = "too-large"
+
+
+class RangeNotSatisfiable(InvalidInput):
+    """A byte range starts past the end of the file (RFC 9110 15.5.17)."""
+
+    code = "range-not-satisfiable"
+
+
+class InvalidPolicy(InvalidInput):
+    """A policy document breaks the policy language."""
+
+    code = "invalid-policy"
+
+
+class InvalidConfiguration(InvalidInput):
+    """A setting is missing, unknown or out of its range."""
+
+    code = "invalid-configuration"
+
+
+class Unauthenticated(GatewayError):
+    """We do not know who is asking (RFC 6750 3.1: invalid_token)."""
+
+    code = "unauthenticated"
+
+
+class UnknownIssuer(Unauthenticated):
+    """The token names an issuer that is not in the settings."""
+
+    code = "unknown-issuer"
+
+
+class TokenExpired(Unauthenticated):
+    """The token was good once."""
+
+    code = "token-expired"
+
+
+class WrongAudience(Unauthenticated):
+    """The token was made for somebody else."""
+
+    code = "wrong-audience"
+
+
+class LoginFailed(Unauthenticated):
+    """The provider did not log the person in, or its answer was not to our question."""
+
+    code = "login-failed"
+
+
+class AccessDenied(GatewayError):
+    """We know who is asking, and policy says no. Says nothing about what exists."""
+
+    code = "access-denied"
+
+
+class LinkRefused(AccessDenied):
+    """A stream link that was altered, or is used other than as it was signed."""
+
+    code = "link-refused"
+
+
+class LinkExpired(AccessDenied):
+    """A stream link past its expiry."""
+
+    code = "link-expired"
+
+
+class NotFound(GatewayError):
+    """There is no such thing, said only to those who may know."""
+
+    code = "not-found"
+
+
+class UnknownResource(NotFound):
+    """No dataset or model of this name."""
+
+    code = "unknown-resource"
+
+
+class UnknownVersion(NotFound):
+    """The resource has no such version."""
+
+    code = "unknown-version"
+
+
+class UnknownTag(NotFound):
+    """The resource has no such tag."""
+
+    code = "unknown-tag"
+
+
+class UnknownPath(NotFound):
+    """The version has no such file."""
+
+    code = "unknown-path"
+
+
+class UnknownPush(NotFound):
+    """No open push of this id belongs to this principal and resource."""
+
+    code = "unknown-push"
+
+
+class Conflict(GatewayError):
+    """The request is fine, and the present state does not allow it."""
+
+    code = "conflict"
+
+
+class VersionExists(Conflict):
+    """This very content is published already."""
+
+    code = "version-exists"
+
+
+class PushClosed(Conflict):
+    """The push was committed, aborted, or ran out of time."""
+
+    code = "push-closed"
+
+
+class IncompleteUpload(Conflict):
+    """An object of the push is missing in S3, or has another size than announced."""
+
+    code = "incomplete-upload"
+
+
+class IntegrityError(GatewayError):
+    """Bytes are not what they were when they were written. Never retried, never returned."""
+
+    code = "integrity-error"
+
+
+class WrongKey(IntegrityError):
+    """The object key is not the one that encrypted this object."""
+
+    code = "wrong-key"
+
+
+class CiphertextTampered(IntegrityError):
+    """A segment does not authenticate: flipped, reordered, duplicated, or from another object."""
+
+    code = "ciphertext-tampered"
+
+
+class CiphertextTruncated(IntegrityError):
+    """The ciphertext ends before its last segment."""
+
+    code = "ciphertext-truncated"
+
+
+class ContentMismatch(IntegrityError):
+    """The plaintext's SHA-256 or size differs from the manifest's."""
+
+    code = "content-mismatch"
+
+
+class JournalBroken(IntegrityError):
+    """The audit journal does not verify; the message names the first bad record."""
+
+    code = "journal-broken"
+
+
+class Unavailable(GatewayError):
+    """A part that we need is away. Safe to try again."""
+
+    code = "unavailable"
+
+
+class VaultUnavailable(Unavailable):
+    """Vault is away, sealed, or refuses us."""
+
+    code = "vault-unavailable"
+
+
+class StorageUnavailable(Unavailable):
+    """S3 is away or failing."""
+
+    code = "storage-unavailable"
+
+
+class IssuerUnavailable(Unavailable):
+    """An issuer's discovery document or keys cannot be fetched."""
+
+    code = "issuer-unavailable"
+
+
+class StateUnavailable(Unavailable):
+    """The database is away or failing."""
+
+    code = "state-unavailable"
+
+
+class JournalUnavailable(Unavailable):
+    """The audit journal cannot be written, so nothing is granted."""
+
+    code = "journal-unavailable"
+
+
+class GatewayUnavailable(Unavailable):
+    """The gateway does not answer (said by the client)."""
+
+    code = "gateway-unavailable"
+
+
+class LocalError(GatewayError):
+    """Something on the caller's own machine is in the way."""
+
+    code = "local-error"
+
+
+class LocalFileError(LocalError):
+    """A local file cannot be read or written."""
+
+    code = "local-file-error"
+
+
+class DiskFull(LocalError):
+    """No space is left on the local disk."""
+
+    code = "disk-full"
+
+
+class SourceChanged(LocalError):
+    """A file changed while it was being pushed."""
+
+    code = "source-changed"
+
+
+class PortInUse(LocalError):
+    """Another process listens on the port."""
+
+    code = "port-in-use"
+
+
+def by_code() -> dict[str, type[GatewayError]]:
+    """Return every class of the tree under its code.
+
+    >>> by_code()["unknown-tag"] is UnknownTag
+    True
+    """
+    tree: dict[str, type[GatewayError]] = {}
+    waiting: list[type[GatewayError]] = [GatewayError]
+    while waiting:
+        kind = waiting.pop()
+        tree[kind.code] = kind
+        waiting.extend(kind.__subclasses__())
+    return tree

@@ -1,0 +1,322 @@
+"""The words of the house as frozen values, each made once and passed on. Parsing is strict: one spelling a thing."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+from gateway.errors import InvalidName, InvalidPath
+
+MAX_PATH_BYTES = 1024
+"""S3's limit on a key (AWS, "Object key naming guidelines"); ours on a path, so that no name is a surprise."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_NUMBERED = re.compile(r"v([1-9][0-9]{0,8})")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+class ResourceKind(StrEnum):
+    """What can be published."""
+
+    DATASET = "dataset"
+    MODEL = "model"
+
+
+def check_name(text: str, what: str) -> str:
+    """Return `text` if it is a namespace, a name or a tag as we write them.
+
+    >>> check_name("digits-logreg", "name")
+    'digits-logreg'
+
+    Raises:
+        InvalidName: it is not; the message says the rule.
+    """
+    if not _NAME.fullmatch(text):
+        raise InvalidName(
+            f"{text[:80]!r} is no valid {what}.",
+            hint="Use 1 to 63 of a-z, 0-9, '.', '_' and '-', starting with a letter or digit.",
+        )
+    return text
+
+
+def check_path(text: str) -> str:
+    """Return `text` if it is a file's path inside a version: relative, NFC, '/'-separated, at most 1,024 bytes.
+
+    It is decoded already and stays as it is: policy, signing, audit and S3 all see this one spelling.
+
+    >>> check_path("train/images.parquet")
+    'train/images.parquet'
+    >>> check_path("../etc/passwd")
+    Traceback (most recent call last):
+    gateway.errors.InvalidPath: '../etc/passwd' is no valid path: '..' is not a file's name.
+
+    Raises:
+        InvalidPath: it is not; the message says why.
+    """
+    reason = _path_fault(text)
+    if reason:
+        raise InvalidPath(
+            f"{text[:80]!r} is no valid path: {reason}.",
+            hint="Paths are relative, like 'train/images.parquet'.",
+        )
+    return text
+
+
+def _path_fault(text: str) -> str:
+    if not text:
+        return "it is empty"
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        return "it is not valid Unicode"
+    if size > MAX_PATH_BYTES:
+        return f"it has {size:,} bytes, and {MAX_PATH_BYTES:,} are allowed"
+    if any(unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp"} for character in text):
+        return "it has a control or invisible character"
+    if "\\" in text:
+        return "it has a backslash"
+    if not unicodedata.is_normalized("NFC", text):
+        return "it is not in Unicode's normal form C"
+    if text.startswith("/") or text.endswith("/"):
+        return "it starts or ends with '/'"
+    for segment in text.split("/"):
+        if segment == "":
+            return "it has an empty segment ('//')"
+        if segment in {".", ".."}:
+            return f"{segment!r} is not a file's name"
+    return ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ResourceName:
+    """A dataset or model.
+
+    >>> ResourceName.parse("dataset/vision/digits")
+    ResourceName(kind=<ResourceKind.DATASET: 'dataset'>, namespace='vision', name='digits')
+    >>> str(_)
+    'dataset/vision/digits'
+    """
+
+    kind: ResourceKind
+    namespace: str
+    name: str
+
+    def __post_init__(self) -> None:
+        check_name(self.namespace, "namespace")
+        check_name(self.name, "name")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `dataset/<namespace>/<name>` or `model/<namespace>/<name>`.
+
+        Raises:
+            InvalidName: it is neither.
+        """
+        kind, _, rest = text.partition("/")
+        namespace, slash, name = rest.partition("/")
+        if kind not in {"dataset", "model"} or not slash:
+            raise InvalidName(
+                f"{text[:80]!r} names no dataset or model.",
+                hint="Write dataset/NAMESPACE/NAME or model/NAMESPACE/NAME.",
+            )
+        return cls(ResourceKind(kind), namespace, name)
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRef:
+    """How a caller names a version: `v3`, a tag, or `sha256:…`; exactly one of the three is set.
+
+    >>> VersionRef.parse("v3").number, VersionRef.parse("latest").tag
+    (3, 'latest')
+    """
+
+    number: int | None = None
+    tag: str | None = None
+    digest: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a reference without its '@'.
+
+        Raises:
+            InvalidName: it is none of the three.
+        """
+        if numbered := _NUMBERED.fullmatch(text):
+            return cls(number=int(numbered[1]))
+        if _DIGEST.fullmatch(text):
+            return cls(digest=text)
+        return cls(tag=check_tag(text))
+
+    def __str__(self) -> str:
+        if self.number is not None:
+            return f"v{self.number}"
+        return self.tag or self.digest or ""
+
+
+def check_tag(text: str) -> str:
+    """Return `text` if it may be a tag: a name that could not be taken for a version number.
+
+    Raises:
+        InvalidName: it may not.
+    """
+    if re.fullmatch(r"v[0-9]+", text):
+        raise InvalidName(f"{text[:80]!r} is no valid tag: it reads as a version number.", hint="Try 'stable'.")
+    return check_name(text, "tag")
+
+
+class PrincipalKind(StrEnum):
+    """Who a principal is."""
+
+    USER = "user"
+    WORKLOAD = "workload"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is asking, after verification. `name` is what policies and people call them, prefixed as the issuer's settings say."""
+
+    issuer: str
+    """The issuer's alias in our settings."""
+    subject: str
+    kind: PrincipalKind
+    name: str
+    groups: frozenset[str] = frozenset()
+    claims: Mapping[str, object] = field(default_factory=dict, repr=False)
+    """The verified claims that the issuer's settings let through; `oidc:<claim>` in conditions."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Attributes mapped from claims; `aws:PrincipalTag/…` in conditions."""
+    acr: str | None = None
+    amr: tuple[str, ...] = ()
+    auth_time: datetime | None = None
+    token_id: str = ""
+    """The `jti` of the token that was shown."""
+    expires_at: datetime | None = None
+    session_policies: tuple[str, ...] = ()
+    """Policy documents (JSON) that narrow this token: each must allow as well (RFC 9396)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRequest:
+    """One question to the policy: may this principal do this action on this resource, in this context?"""
+
+    principal: Principal
+    action: str
+    """`gateway:VerbNoun`."""
+    resource: str
+    """`dataset/<namespace>/<name>/<version>/<path>` or a prefix of it, decoded, as `check_path` passed it."""
+    context: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    """Condition keys (AWS's global keys and ours) and their values, as strings."""
+
+
+class Outcome(StrEnum):
+    """What a decision comes to, in AWS's terms (IAM User Guide, "Policy evaluation logic")."""
+
+    ALLOW = "allow"
+    EXPLICIT_DENY = "explicitDeny"
+    IMPLICIT_DENY = "implicitDeny"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The policy's answer, with what decided it."""
+
+    outcome: Outcome
+    statements: tuple[str, ...] = ()
+    """The deciding statements as `<policy>#<Sid or index>`, sorted."""
+    policy_digest: str = ""
+    """SHA-256 of the policy set that answered."""
+    step_up: str = ""
+    """Which stronger login would turn the answer into allow (RFC 9470): 'acr=…', 'max_age=…', or empty."""
+
+    @property
+    def allowed(self) -> bool:
+        """Whether access is granted."""
+        return self.outcome is Outcome.ALLOW
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class FileEntry:
+    """One file of a version, as its manifest page holds it. Sorted by `path` as UTF-8 bytes."""
+
+    path: str
+    size: int
+    """Bytes of the plaintext."""
+    sha256: str
+    """Hex SHA-256 of the plaintext."""
+    object_id: str
+    """The S3 object below the resource's prefix, `<push id>/<number>`; bound into its object key."""
+    epoch: int
+    """Which data key of the resource the object key derives from."""
+    key_check: str
+    """Hex of 16 bytes that tell a right object key from a wrong one before anything is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """An immutable state of a resource."""
+
+    resource: ResourceName
+    number: int
+    digest: str
+    """`sha256:<hex>` of the root page, which covers every file."""
+    file_count: int
+    total_bytes: int
+    published_at: datetime
+    published_by: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A dataset or model as the catalog knows it. `id` never changes and names its keys and objects."""
+
+    id: str
+    """32 hex digits, random."""
+    name: ResourceName
+    created_at: datetime
+    created_by: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """An upload session: bound to one principal and one resource."""
+
+    id: str
+    """32 hex digits, random; the prefix of its objects' ids."""
+    resource_id: str
+    issuer: str
+    subject: str
+    epoch: int
+    created_at: datetime
+    expires_at: datetime
+    next_object: int = 0
+    committed_as: int | None = None
+    """The version's number, once committed."""
+
+
+class LinkMode(StrEnum):
+    """How a link's bytes travel."""
+
+    DIRECT = "direct"
+    """S3 presigned; ciphertext, with the object key beside it."""
+    STREAM = "stream"
+    """Through the gateway, which decrypts on the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A signed, short-lived URL."""
+
+    mode: LinkMode
+    method: str
+    url: str = field(repr=False)
+    expires_at: datetime
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Headers that were signed and must be sent as they are."""

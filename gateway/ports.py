@@ -1,0 +1,223 @@
+"""What the use cases need from the outside, as small Protocols. Adapters only translate, and wrap foreign errors.
+
+Every coroutine here may raise the `Unavailable` of its part (`VaultUnavailable`, `StorageUnavailable`, …).
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from gateway.model import AccessRequest, Decision, Link, Push, Resource, ResourceKind, ResourceName, Version
+
+
+@dataclass(frozen=True, slots=True)
+class NewDataKey:
+    """A data key as Vault's `datakey/plaintext` returns it."""
+
+    plaintext: bytes = field(repr=False)
+    """32 bytes."""
+    wrapped: str
+    """`vault:v<n>:…`, which only the KEK can open."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """A data key at rest."""
+
+    resource_id: str
+    epoch: int
+    wrapped: str
+    created_at: datetime
+
+
+class KeyVault(Protocol):
+    """Key-encrypting keys, which never leave Vault. `kek` is `gateway-<resource id>` or a fixed `gateway-…` name."""
+
+    async def create_kek(self, kek: str) -> None:
+        """Make the KEK; nothing happens if it exists."""
+
+    async def new_data_key(self, kek: str) -> NewDataKey:
+        """Generate 32 bytes and wrap them under the KEK's newest version."""
+
+    async def unwrap(self, kek: str, wrapped: str) -> bytes:
+        """Return the data key's 32 bytes."""
+
+    async def rewrap(self, kek: str, wrapped: str) -> str:
+        """Wrap the same data key under the KEK's newest version, without it leaving Vault."""
+
+    async def rotate_kek(self, kek: str) -> int:
+        """Add a version to the KEK and return its number."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A public key that Vault signs with."""
+
+    key_id: str
+    public_pem: str
+
+
+class TokenSigner(Protocol):
+    """Signs gateway tokens with a key that Vault holds (ES256, RFC 7518 3.4)."""
+
+    async def public_keys(self) -> Sequence[SigningKey]:
+        """Return every version that may still verify, newest last."""
+
+    async def sign(self, message: bytes) -> tuple[str, bytes]:
+        """Return the key id and the 64-byte raw signature (r || s) of `message`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object as a listing shows it."""
+
+    key: str
+    size: int
+
+
+class ObjectStore(Protocol):
+    """S3: one bucket. Keys are whole keys inside it."""
+
+    async def get(self, key: str) -> bytes:
+        """Return a small object whole. Raises `NotFound`."""
+
+    async def put(self, key: str, body: bytes) -> None:
+        """Write a small object."""
+
+    async def exists(self, key: str) -> bool:
+        """Tell whether the object is there."""
+
+    def stream(self, key: str, *, start: int, end: int) -> AsyncIterator[bytes]:
+        """Yield the bytes `start` (inclusive) to `end` (exclusive), in chunks of any size. Raises `NotFound`."""
+
+    def list(self, prefix: str) -> AsyncIterator[StoredObject]:
+        """Yield every object below the prefix."""
+
+    async def start_multipart(self, key: str) -> str:
+        """Open a multipart upload and return its id."""
+
+    async def finish_multipart(self, key: str, upload_id: str, etags: Sequence[str]) -> None:
+        """Join the parts, which are numbered from 1 in the order of `etags`. Raises `IncompleteUpload`."""
+
+    async def abort_multipart(self, key: str, upload_id: str) -> None:
+        """Drop the upload and its parts."""
+
+    async def check(self) -> None:
+        """Raise `StorageUnavailable` unless the bucket answers."""
+
+
+class LinkSigner(Protocol):
+    """Signs direct links. Makes no call to S3."""
+
+    def sign(
+        self,
+        method: str,
+        key: str,
+        *,
+        expires_in: timedelta,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Link:
+        """Return a presigned link (SigV4 query) for one method and key; `headers` are signed along."""
+
+
+class CatalogStore(Protocol):
+    """Names, versions, tags and pushes: small rows, in SQL."""
+
+    async def find_resource(self, name: ResourceName) -> Resource | None:
+        """Return the resource, if there is one of this name."""
+
+    async def create_resource(self, resource: Resource) -> Resource:
+        """Add the resource, or return the one that already has its name."""
+
+    async def list_resources(
+        self, *, kind: ResourceKind | None, namespace: str | None, after: ResourceName | None, limit: int
+    ) -> Sequence[Resource]:
+        """Return resources in the order of their names, after `after`."""
+
+    async def find_version(self, resource: Resource, *, number: int | None = None, digest: str | None = None) -> Version | None:
+        """Return the version of this number or digest."""
+
+    async def list_versions(self, resource: Resource) -> Sequence[Version]:
+        """Return all versions, newest first."""
+
+    async def tags(self, resource: Resource) -> Mapping[str, int]:
+        """Return each tag and the version number that it names."""
+
+    async def set_tag(self, resource: Resource, tag: str, number: int) -> None:
+        """Move or make the tag."""
+
+    async def open_push(self, push: Push) -> None:
+        """Add the push."""
+
+    async def find_push(self, push_id: str) -> Push | None:
+        """Return the push."""
+
+    async def reserve_objects(self, push_id: str, count: int) -> int:
+        """Take `count` object numbers of the push and return the first."""
+
+    async def add_upload(self, push_id: str, number: int, upload_id: str) -> None:
+        """Remember the multipart upload of an object."""
+
+    async def find_upload(self, push_id: str, number: int) -> str | None:
+        """Return the multipart upload id of an object of this push."""
+
+    async def commit_push(self, push: Push, version: Version, tags: Sequence[str]) -> Version:
+        """In one transaction: give the version the next number, move the tags to it, close the push.
+
+        Returns the version as stored; a push committed before returns that version again.
+
+        Raises:
+            VersionExists: the newest version has this digest.
+            PushClosed: the push was aborted.
+        """
+
+    async def check(self) -> None:
+        """Raise `StateUnavailable` unless the database answers and its schema is ours."""
+
+
+class WrappedKeyStore(Protocol):
+    """Wrapped data keys: one row a resource and epoch."""
+
+    async def newest(self, resource_id: str) -> WrappedKey | None:
+        """Return the row of the highest epoch."""
+
+    async def find(self, resource_id: str, epoch: int) -> WrappedKey | None:
+        """Return one row."""
+
+    async def all(self, resource_id: str) -> Sequence[WrappedKey]:
+        """Return every epoch's row."""
+
+    async def add(self, key: WrappedKey) -> WrappedKey:
+        """Add the row, or return the one that another instance added first."""
+
+    async def replace(self, key: WrappedKey, *, rewrapped: str) -> bool:
+        """Swap the wrapped text if it is still `key.wrapped`; tell whether it was."""
+
+
+class PageStore(Protocol):
+    """A resource's manifest pages, sealed, under the SHA-256 of their plaintext."""
+
+    async def get(self, digest: str) -> bytes:
+        """Return the page. Raises `IntegrityError` if its SHA-256 is another."""
+
+    async def put(self, page: bytes) -> str:
+        """Store the page if it is new, and return its hex SHA-256."""
+
+
+class DecisionPoint(Protocol):
+    """The policy set in force."""
+
+    def decide(self, request: AccessRequest) -> Decision:
+        """Answer the request; pure and quick."""
+
+
+class EventJournal(Protocol):
+    """The durable local order of events."""
+
+    async def append(self, event: Mapping[str, object]) -> str:
+        """Return the event's uid once it is on disk. Raises `JournalUnavailable`."""
+
+    async def check(self) -> None:
+        """Raise `JournalUnavailable` unless an event could be written now."""
