@@ -15,6 +15,8 @@ MAX_PATH_BYTES = 1024
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _NUMBERED = re.compile(r"v([1-9][0-9]{0,8})")
+_INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp"})
+"""Unicode general categories: controls, formats (bidi overrides, zero width), line and paragraph separators."""
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -66,28 +68,27 @@ def check_path(text: str) -> str:
 
 
 def _path_fault(text: str) -> str:
-    if not text:
-        return "it is empty"
+    faults = (
+        (text == "", "it is empty"),
+        (not _encodes(text), "it is not valid Unicode"),
+        (len(text.encode(errors="replace")) > MAX_PATH_BYTES, f"it is longer than {MAX_PATH_BYTES:,} bytes"),
+        (any(unicodedata.category(c) in _INVISIBLE for c in text), "it has a control or invisible character"),
+        ("\\" in text, "it has a backslash"),
+        (not unicodedata.is_normalized("NFC", text), "it is not in Unicode's normal form C"),
+        (text.startswith("/") or text.endswith("/"), "it starts or ends with '/'"),
+        ("//" in text, "it has an empty segment ('//')"),
+        (".." in text.split("/"), "'..' is not a file's name"),
+        ("." in text.split("/"), "'.' is not a file's name"),
+    )
+    return next((reason for found, reason in faults if found), "")
+
+
+def _encodes(text: str) -> bool:
     try:
-        size = len(text.encode())
+        text.encode()
     except UnicodeEncodeError:
-        return "it is not valid Unicode"
-    if size > MAX_PATH_BYTES:
-        return f"it has {size:,} bytes, and {MAX_PATH_BYTES:,} are allowed"
-    if any(unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp"} for character in text):
-        return "it has a control or invisible character"
-    if "\\" in text:
-        return "it has a backslash"
-    if not unicodedata.is_normalized("NFC", text):
-        return "it is not in Unicode's normal form C"
-    if text.startswith("/") or text.endswith("/"):
-        return "it starts or ends with '/'"
-    for segment in text.split("/"):
-        if segment == "":
-            return "it has an empty segment ('//')"
-        if segment in {".", ".."}:
-            return f"{segment!r} is not a file's name"
-    return ""
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -179,13 +180,14 @@ class PrincipalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is asking, after verification. `name` is what policies and people call them, prefixed as the issuer's settings say."""
+    """Who is asking, after verification."""
 
     issuer: str
     """The issuer's alias in our settings."""
     subject: str
     kind: PrincipalKind
     name: str
+    """What policies and people call them, with the prefix that the issuer's settings add."""
     groups: frozenset[str] = frozenset()
     claims: Mapping[str, object] = field(default_factory=dict, repr=False)
     """The verified claims that the issuer's settings let through; `oidc:<claim>` in conditions."""

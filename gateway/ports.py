@@ -136,7 +136,9 @@ class CatalogStore(Protocol):
     ) -> Sequence[Resource]:
         """Return resources in the order of their names, after `after`."""
 
-    async def find_version(self, resource: Resource, *, number: int | None = None, digest: str | None = None) -> Version | None:
+    async def find_version(
+        self, resource: Resource, *, number: int | None = None, digest: str | None = None
+    ) -> Version | None:
         """Return the version of this number or digest."""
 
     async def list_versions(self, resource: Resource) -> Sequence[Version]:
