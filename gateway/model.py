@@ -301,6 +301,8 @@ class Push:
     next_object: int = 0
     committed_as: int | None = None
     """The version's number, once committed."""
+    closed: bool = False
+    """Whether it was aborted."""
 
 
 class LinkMode(StrEnum):

@@ -165,6 +165,9 @@ class CatalogStore(Protocol):
     async def find_upload(self, push_id: str, number: int) -> str | None:
         """Return the multipart upload id of an object of this push."""
 
+    async def close_push(self, push_id: str) -> Sequence[tuple[int, str]]:
+        """Mark the push aborted; return (object number, upload id) of its multipart uploads."""
+
     async def commit_push(self, push: Push, version: Version, tags: Sequence[str]) -> Version:
         """In one transaction: give the version the next number, move the tags to it, close the push.
 
