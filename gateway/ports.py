@@ -69,6 +69,17 @@ class TokenSigner(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class StorageCredentials:
+    """Who we are to S3."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    expires_at: datetime | None = None
+    """When S3 stops taking them, and so every link that they signed."""
+
+
+@dataclass(frozen=True, slots=True)
 class StoredObject:
     """An object as a listing shows it."""
 

@@ -1,0 +1,203 @@
+"""Signs direct links: S3's presigned URLs, byte for byte botocore's, without a call to S3.
+
+Keys arrive decoded and are encoded exactly once, here. Everything that stays the same within a second or a day is
+computed once, because most requests to the gateway end in this module.
+"""
+
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Self
+from urllib.parse import SplitResult, urlsplit
+
+from gateway.clock import Clock
+from gateway.errors import InvalidConfiguration, InvalidInput, InvalidPath, StorageUnavailable
+from gateway.links import sigv4
+from gateway.model import Link, LinkMode
+from gateway.ports import StorageCredentials
+
+MAX_TTL = timedelta(days=7)
+"""SigV4's own limit on X-Amz-Expires; the least is a second."""
+MAX_KEY_BYTES = 1024
+
+_SECOND = timedelta(seconds=1)
+_METHODS = frozenset({"GET", "HEAD", "PUT"})
+"""A link reads or uploads one object. None deletes, lists or configures."""
+_PLAIN_KEY = re.compile(rf"[A-Za-z0-9/_~-]{{1,{MAX_KEY_BYTES}}}")
+"""Keys that encode to themselves and hold no dot, so that nothing more is to be checked: all that we make."""
+_UNSAFE_KEY = re.compile(r"[\x00-\x1f\x7f]|(?:^|/)\.{1,2}(?:/|$)")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_RESERVED = re.compile(r"x-amz-(?:algorithm|credential|date|expires|signedheaders|security-token|signature)")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamp:
+    """What every link signed within one second shares."""
+
+    signed_at: datetime
+    until: datetime
+    date: str
+    scope: str
+    query: str
+    mac: hmac.HMAC = field(repr=False)
+
+    @classmethod
+    def make(cls, now: datetime, credentials: StorageCredentials, region: str, mac: hmac.HMAC) -> Self:
+        signed_at = now.astimezone(UTC).replace(microsecond=0)
+        date = signed_at.strftime("%Y%m%dT%H%M%SZ")
+        scope = sigv4.credential_scope(day=date[:8], region=region)
+        query = sigv4.encode_query(
+            {
+                "X-Amz-Algorithm": sigv4.ALGORITHM,
+                "X-Amz-Credential": f"{credentials.access_key_id}/{scope}",
+                "X-Amz-Date": date,
+            }
+        )
+        return cls(signed_at, signed_at + _SECOND, date, scope, query, mac)
+
+
+class Presigner:
+    """A `gateway.ports.LinkSigner` for one bucket. Safe to share between threads.
+
+    Args:
+        endpoint: `http(s)://host[:port]`, as clients reach S3.
+        bucket: The bucket's name.
+        region: The region that S3 expects in the scope.
+        credentials: Who signs; a link never outlives them.
+        clock: Gives the time of signing.
+        virtual_host: Write `https://BUCKET.host/KEY` in place of `https://host/BUCKET/KEY`.
+
+    Raises:
+        InvalidConfiguration: the endpoint or bucket cannot be written into a URL.
+    """
+
+    def __init__(  # noqa: PLR0913 - one keyword for each thing that a bucket's address takes
+        self,
+        *,
+        endpoint: str,
+        bucket: str,
+        region: str,
+        credentials: StorageCredentials,
+        clock: Clock,
+        virtual_host: bool = False,
+    ) -> None:
+        self._origin, self._host, self._base = _address(endpoint, bucket, virtual_host=virtual_host)
+        self._region = region
+        self._credentials = credentials
+        self._clock = clock
+        token = credentials.session_token
+        self._token = f"&X-Amz-Security-Token={sigv4.uri_encode(token)}" if token else ""
+        self._stamp = self._stamp_at(clock())
+
+    def sign(
+        self,
+        method: str,
+        key: str,
+        *,
+        expires_in: timedelta,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Link:
+        """Return a presigned link; `headers` are signed along and must be sent, `query` stands in the URL.
+
+        The link ends with the signer's credentials if that is sooner.
+
+        Raises:
+            InvalidPath: the key is empty, too long, or could be read as another key on the way.
+            InvalidInput: the method, the life, a header or a parameter is not one that a link may have.
+            StorageUnavailable: the signer's credentials have expired.
+        """
+        if method not in _METHODS:
+            raise InvalidInput(f"{method[:20]!r} is no method of a link.", hint="Links are for GET, HEAD and PUT.")
+        stamp = self._current_stamp()
+        seconds = self._life(stamp, expires_in)
+        path = self._base + _encode_key(key)
+        signed = sigv4.canonical_headers(headers) if headers else {}
+        all_headers = dict(sorted({**signed, "host": self._host}.items())) if signed else {"host": self._host}
+        sent = f"{stamp.query}&X-Amz-Expires={seconds}&X-Amz-SignedHeaders={'%3B'.join(all_headers)}{self._token}"
+        if query:
+            sent = f"{_operation_query(query)}&{sent}"
+        # Our own parameters are sorted as they stand; the session token and the caller's are not.
+        canonical = sigv4.canonical_query(sent) if query or self._token else sent
+        request = sigv4.canonical_request(method, path, canonical, all_headers)
+        signature = sigv4.signature(stamp.mac, sigv4.string_to_sign(request, date=stamp.date, scope=stamp.scope))
+        return Link(
+            mode=LinkMode.DIRECT,
+            method=method,
+            url=f"{self._origin}{path}?{sent}&X-Amz-Signature={signature}",
+            expires_at=stamp.signed_at + seconds * _SECOND,
+            headers=signed,
+        )
+
+    def _current_stamp(self) -> _Stamp:
+        now = self._clock()
+        stamp = self._stamp
+        if not stamp.signed_at <= now < stamp.until:
+            # Two threads may both come here; both make the same stamp.
+            stamp = self._stamp = self._stamp_at(now)
+        return stamp
+
+    def _stamp_at(self, now: datetime) -> _Stamp:
+        day = now.astimezone(UTC).strftime("%Y%m%d")
+        mac = sigv4.signing_mac(self._credentials.secret_access_key, day=day, region=self._region)
+        return _Stamp.make(now, self._credentials, self._region, mac)
+
+    def _life(self, stamp: _Stamp, expires_in: timedelta) -> int:
+        """Return the link's whole seconds of life, counted from the stamp as S3 counts them."""
+        if not _SECOND <= expires_in <= MAX_TTL:
+            raise InvalidInput("A link lives from 1 second to 7 days.")
+        if self._credentials.expires_at is None:
+            return expires_in // _SECOND
+        left = min(expires_in, self._credentials.expires_at - stamp.signed_at)
+        if left < _SECOND:
+            raise StorageUnavailable("The credentials that sign links to S3 have expired.")
+        return left // _SECOND
+
+
+def _encode_key(key: str) -> str:
+    if _PLAIN_KEY.fullmatch(key):
+        return key
+    try:
+        raw = key.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidPath("An S3 key is not valid Unicode.") from error
+    if not 1 <= len(raw) <= MAX_KEY_BYTES:
+        raise InvalidPath(f"An S3 key has 1 to {MAX_KEY_BYTES:,} bytes.")
+    if _UNSAFE_KEY.search(key):
+        # Clients resolve dot segments before they send: the URL would then name another object.
+        raise InvalidPath(f"{key[:80]!r} is no S3 key of ours: it has a control character, '.' or '..'.")
+    return sigv4.uri_encode(raw, safe="/")
+
+
+def _operation_query(query: Mapping[str, str]) -> str:
+    if any(_RESERVED.fullmatch(name.lower()) for name in query):
+        raise InvalidInput("A link's signature parameters are set by the signer alone.")
+    return sigv4.encode_query(query)
+
+
+def _address(endpoint: str, bucket: str, *, virtual_host: bool) -> tuple[str, str, str]:
+    """Return the URL's origin, the Host header, and the path before the key."""
+    url = urlsplit(endpoint)
+    try:
+        port = url.port
+    except ValueError as error:
+        raise InvalidConfiguration("The S3 endpoint's port is no port.") from error
+    if not _BUCKET.fullmatch(bucket):
+        raise InvalidConfiguration(f"{bucket[:80]!r} is no bucket's name.")
+    if url.scheme not in _DEFAULT_PORTS or not url.hostname or _is_more_than_an_origin(url):
+        raise InvalidConfiguration("The S3 endpoint is no origin.", hint="Write it like https://s3.example.com:9000.")
+    prefix = f"{bucket}." if virtual_host else ""
+    if virtual_host and ("." in bucket or ":" in url.hostname or url.hostname[-1].isdigit()):
+        # A certificate for *.host covers no dot, and an address has no subdomains.
+        raise InvalidConfiguration(f"The bucket {bucket!r} cannot be a host's first label at this endpoint.")
+    default = port in (None, _DEFAULT_PORTS[url.scheme])
+    name = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
+    host = f"{prefix}{name}" if default else f"{prefix}{name}:{port}"
+    return f"{url.scheme}://{prefix}{url.netloc}", host, "/" if virtual_host else f"/{bucket}/"
+
+
+def _is_more_than_an_origin(url: SplitResult) -> bool:
+    return bool(url.path.strip("/") or url.query or url.fragment or "@" in url.netloc)
