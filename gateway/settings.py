@@ -3,11 +3,12 @@
 Secrets are named by file, never held in the settings themselves, so that a dump of them gives nothing away.
 """
 
+import tomllib
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -15,6 +16,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from gateway.errors import InvalidConfiguration
 from gateway.model import PrincipalKind
 
 Seconds = Annotated[timedelta, Field(description="Seconds, or ISO 8601 like 'PT5M'.")]
@@ -104,13 +106,15 @@ class ClaimMapping(_Section):
     group_prefix: str = ""
     attributes: dict[str, str] = {}
     """Tag name to claim; `aws:PrincipalTag/…` in policies."""
+    keep: list[str] = []
+    """Claims that policies may ask for, as `oidc:<claim>`; all others are dropped."""
 
 
 class IssuerSettings(_Section):
     """An OIDC or workload identity provider that we trust."""
 
     alias: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
-    issuer: AnyHttpUrl | str
+    issuer: str
     audiences: list[str] = Field(min_length=1)
     kind: PrincipalKind = PrincipalKind.USER
     algorithms: list[Algorithm] = ["RS256", "ES256"]
@@ -150,3 +154,24 @@ class Settings(BaseSettings):
         """Let the environment override the file."""
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load(file: Path) -> Settings:
+    """Return the settings of a TOML file, with `GATEWAY_*` variables over it.
+
+    Raises:
+        InvalidConfiguration: the file is no TOML, or a setting is missing, unknown or out of its range; all are named.
+    """
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=file)
+
+    try:
+        return FromFile()  # type: ignore[call-arg]  # every field comes from the sources
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidConfiguration(f"{file} is not valid TOML: {error}.") from error
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors())
+        raise InvalidConfiguration(f"{file}: {faults}.", hint="README.md lists the settings.") from error
+    except OSError as error:
+        raise InvalidConfiguration(f"Cannot read {file}: {error.strerror}.") from error
