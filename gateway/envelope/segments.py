@@ -1,0 +1,62 @@
+"""Seals and opens single segments under the key that one object's header derives. Every segment authenticates alone."""
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from gateway.envelope.keycheck import KEY_BYTES
+from gateway.envelope.layout import Header
+from gateway.errors import CiphertextTampered, CiphertextTruncated, IntegrityError, WrongKey
+
+
+class SegmentCipher:
+    """AES-256-GCM over the segments of one object. Its `AESGCM` holds no state between calls: threads may share it."""
+
+    def __init__(self, object_key: bytes, header: Header) -> None:
+        if len(object_key) != KEY_BYTES:
+            raise WrongKey(f"An object key has {KEY_BYTES} bytes, not {len(object_key)}.")
+        # The fresh salt gives each object its own key, so that its nonces can never meet another object's.
+        derived = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=header.salt, info=b"").derive(object_key)
+        self._aead = AESGCM(derived)
+        self._header = header
+
+    def seal(self, index: int, plaintext: bytes | memoryview, *, last: bool) -> bytes:
+        """Return the segment's ciphertext and tag.
+
+        Raises:
+            TooLarge: the format has no such segment.
+        """
+        return self._aead.encrypt(self._header.nonce(index, last=last), plaintext, None)
+
+    def open(self, index: int, ciphertext: bytes | memoryview, *, last: bool) -> bytes:
+        """Return the segment's plaintext.
+
+        Raises:
+            CiphertextTruncated: it is the last that came, and authenticates as one that others follow.
+            CiphertextTampered: it does not authenticate in this place.
+        """
+        try:
+            return self._aead.decrypt(self._header.nonce(index, last=last), ciphertext, None)
+        except InvalidTag as error:
+            raise self._failure(index, ciphertext, last=last) from error
+
+    def _failure(self, index: int, ciphertext: bytes | memoryview, *, last: bool) -> IntegrityError:
+        """Say what a segment that does not authenticate suffers from, as far as it can be known."""
+        if self._authenticates(index, ciphertext, last=not last):
+            if last:
+                return CiphertextTruncated(f"The ciphertext ends after segment {index}, which is not its last.")
+            return CiphertextTampered(f"Bytes follow segment {index}, which is the last of the ciphertext.")
+        if index == 0:
+            return CiphertextTampered(
+                "Segment 0 does not authenticate: it or its header was altered, or the object key is another's.",
+                hint="Compare the object key with its key check.",
+            )
+        return CiphertextTampered(f"Segment {index} does not authenticate: altered, cut short, or out of its place.")
+
+    def _authenticates(self, index: int, ciphertext: bytes | memoryview, *, last: bool) -> bool:
+        try:
+            self._aead.decrypt(self._header.nonce(index, last=last), ciphertext, None)
+        except InvalidTag:
+            return False
+        return True
