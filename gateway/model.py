@@ -324,3 +324,5 @@ class Link:
     expires_at: datetime
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Headers that were signed and must be sent as they are."""
+    id: str = ""
+    """Names a stream link in the audit and for revoking it; S3 gives direct links none."""
