@@ -1,0 +1,1 @@
+"""A version's list of files, as pages: `manifest` builds and reads it. FORMAT.md specifies the pages."""
