@@ -65,6 +65,30 @@ class InvalidConfiguration(InvalidInput):
     code = "invalid-configuration"
 
 
+class InvalidRequest(InvalidInput):
+    """A token request lacks a parameter, repeats one, or has one that we cannot honour (RFC 6749 5.2)."""
+
+    code = "invalid-request"
+
+
+class UnsupportedGrantType(InvalidRequest):
+    """A token request of another grant type than token exchange (RFC 6749 5.2)."""
+
+    code = "unsupported-grant-type"
+
+
+class InvalidTarget(InvalidRequest):
+    """A token is asked for somebody else than this gateway (RFC 8693 2.2.2)."""
+
+    code = "invalid-target"
+
+
+class InvalidScope(InvalidRequest):
+    """A token request asks for a scope that does not exist (RFC 6749 5.2)."""
+
+    code = "invalid-scope"
+
+
 class Unauthenticated(GatewayError):
     """We do not know who is asking (RFC 6750 3.1: invalid_token)."""
 
@@ -87,6 +111,48 @@ class WrongAudience(Unauthenticated):
     """The token was made for somebody else."""
 
     code = "wrong-audience"
+
+
+class InvalidToken(Unauthenticated):
+    """The token is not written as RFC 7515 and RFC 7519 have it, or asks for something that we never do."""
+
+    code = "invalid-token"
+
+
+class WrongTokenType(Unauthenticated):
+    """An access token where an ID token is due, or the reverse."""
+
+    code = "wrong-token-type"
+
+
+class AlgorithmRefused(Unauthenticated):
+    """The token is signed with an algorithm that its issuer's settings do not name."""
+
+    code = "algorithm-refused"
+
+
+class UnknownSigningKey(Unauthenticated):
+    """No key of the issuer has the token's key id and algorithm."""
+
+    code = "unknown-signing-key"
+
+
+class BadSignature(Unauthenticated):
+    """The token's signature does not verify."""
+
+    code = "bad-signature"
+
+
+class TokenNotYetValid(Unauthenticated):
+    """The token's `nbf` or `iat` lies in the future."""
+
+    code = "token-not-yet-valid"
+
+
+class InvalidClaim(Unauthenticated):
+    """A claim that we need is missing, or is not what its definition says."""
+
+    code = "invalid-claim"
 
 
 class LoginFailed(Unauthenticated):
@@ -279,6 +345,18 @@ class PortInUse(LocalError):
     """Another process listens on the port."""
 
     code = "port-in-use"
+
+
+class StateInUse(LocalError):
+    """Another run holds the state directory."""
+
+    code = "state-in-use"
+
+
+class ProcessFailed(LocalError):
+    """A program that we started ended by itself, or did not become ready."""
+
+    code = "process-failed"
 
 
 def by_code() -> dict[str, type[GatewayError]]:

@@ -1,0 +1,191 @@
+"""Issues and verifies gateway tokens: RFC 9068 access tokens of at most an hour, signed by a key that Vault holds."""
+
+import hashlib
+import json
+import uuid
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from joserfc.jwk import ECKey, Key
+
+from gateway.clock import Clock
+from gateway.errors import (
+    AlgorithmRefused,
+    InvalidToken,
+    TokenExpired,
+    TooLarge,
+    UnknownIssuer,
+    VaultUnavailable,
+    WrongTokenType,
+)
+from gateway.identity.claims import VerifiedClaims, check_audience, check_not_expired
+from gateway.identity.encoding import encode_base64url
+from gateway.identity.jws import MAX_TOKEN_BYTES, SignedToken, verify_signature
+from gateway.identity.key_cache import Freshness, KeyCache
+from gateway.identity.principal_claims import read_principal, write_principal
+from gateway.model import Principal
+from gateway.ports import TokenSigner
+
+ALGORITHM = "ES256"
+MAX_SIGNATURE_CHARS = 100
+"""Room for '.' and 64 bytes in base64url."""
+MAX_LIFETIME = timedelta(hours=1)
+MAX_REMEMBERED = 10_000
+"""Verified tokens that are remembered,"""
+REMEMBERED_FOR = timedelta(minutes=5)
+"""and for how long: a key that was withdrawn stops verifying within this time and the key cache's `max_age`."""
+
+_VAULT = Freshness(max_age=timedelta(minutes=5), refetch=timedelta(seconds=10), retry=timedelta(seconds=2))
+"""Our own keys: they are asked for more often than an issuer's, since Vault is ours and a rotation is too."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAnswer:
+    """A gateway token, just issued."""
+
+    access_token: str = field(repr=False)
+    expires_in: timedelta
+    principal: Principal
+    """Who it speaks of; `token_id` and `expires_at` are the gateway token's."""
+
+    def to_response(self) -> dict[str, object]:
+        """Return the members of the answer (RFC 8693 2.2.1), token included."""
+        return {
+            "access_token": self.access_token,
+            "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
+            "token_type": "Bearer",
+            "expires_in": int(self.expires_in.total_seconds()),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    principal: Principal
+    until: datetime
+
+
+class GatewayTokens:
+    """Our own tokens."""
+
+    def __init__(
+        self,
+        signer: TokenSigner,
+        public_url: str,
+        clock: Clock,
+        *,
+        lifetime: timedelta = MAX_LIFETIME,
+    ) -> None:
+        self._signer = signer
+        self._public_url = public_url
+        self._clock = clock
+        self._lifetime = min(lifetime, MAX_LIFETIME)
+        self._keys = KeyCache("The gateway", self._fetch_keys, clock=clock, freshness=_VAULT)
+        self._key_id = ""
+        self._verified: OrderedDict[bytes, _Remembered] = OrderedDict()
+
+    @property
+    def audience(self) -> str:
+        """`iss` and `aud` of our tokens."""
+        return self._public_url
+
+    async def issue(self, principal: Principal, *, client_id: str) -> TokenAnswer:
+        """Return a token for the principal, which ends no later than the token that proved who it is.
+
+        Raises:
+            TokenExpired: that token has under a second left.
+            TooLarge: the principal's groups and claims do not fit into a token.
+            VaultUnavailable: nothing was signed.
+        """
+        now = self._clock().replace(microsecond=0)
+        expires = min(now + self._lifetime, principal.expires_at or now + self._lifetime)
+        lifetime = timedelta(seconds=(expires - now) // timedelta(seconds=1))
+        if lifetime <= timedelta(0):
+            raise TokenExpired("The token that was shown has expired.", hint="Log in again: gateway login.")
+        issued = replace(principal, token_id=uuid.uuid4().hex, expires_at=now + lifetime)
+        claims = {
+            **write_principal(issued),
+            "iss": self._public_url,
+            "aud": self._public_url,
+            "client_id": client_id,
+            "jti": issued.token_id,
+            "iat": int(now.timestamp()),
+            "exp": int((now + lifetime).timestamp()),
+        }
+        return TokenAnswer(await self._sign(claims), lifetime, issued)
+
+    async def verify(self, text: str) -> Principal:
+        """Return who a gateway token speaks of. A token that was verified before costs a hash and a look at the clock.
+
+        Raises:
+            Unauthenticated: one of its kinds, which says what was expected.
+            VaultUnavailable: there are no keys to verify with.
+        """
+        now = self._clock()
+        digest = hashlib.sha256(text.encode(errors="replace")).digest()
+        known = self._verified.get(digest)
+        if known is not None and now < known.until:
+            return known.principal
+        self._verified.pop(digest, None)
+        claims = await self._verify(SignedToken.parse(text))
+        principal = read_principal(claims)
+        self._remember(digest, principal, now)
+        return principal
+
+    async def jwks(self) -> dict[str, object]:
+        """Return our public keys as a JWK Set (RFC 7517 5).
+
+        Raises:
+            VaultUnavailable: they cannot be had.
+        """
+        return {"keys": [{**key.as_dict(), "use": "sig", "alg": ALGORITHM} for key in await self._keys.all()]}
+
+    async def _sign(self, claims: Mapping[str, object]) -> str:
+        payload = encode_base64url(_json(claims))
+        # The header names the key, and Vault chooses it. Where it was rotated since we last signed, we sign again.
+        for _ in range(3):
+            header = {"typ": "at+jwt", "alg": ALGORITHM, "kid": self._key_id}
+            message = f"{encode_base64url(_json(header))}.{payload}"
+            if len(message) > MAX_TOKEN_BYTES - MAX_SIGNATURE_CHARS:
+                raise TooLarge(
+                    "The principal's groups and claims do not fit into a gateway token.",
+                    hint="Map fewer groups and claims in the issuer's settings.",
+                )
+            key_id, signature = await self._signer.sign(message.encode())
+            if key_id == self._key_id:
+                return f"{message}.{encode_base64url(signature)}"
+            self._key_id = key_id
+        raise VaultUnavailable("The key of gateway tokens was rotated while it signed.", hint="Try again.")
+
+    async def _verify(self, token: SignedToken) -> VerifiedClaims:
+        if token.unverified_claims.get("iss") != self._public_url:
+            raise UnknownIssuer(
+                f"This is no token of this gateway: expected the issuer {self._public_url}.",
+                hint="Exchange the provider's token at /oauth2/token first; gateway login does it.",
+            )
+        if token.media_type != "at+jwt":
+            raise WrongTokenType("The token's typ is wrong: expected 'at+jwt'.")
+        if token.algorithm != ALGORITHM:
+            raise AlgorithmRefused(f"The token's algorithm is wrong: expected {ALGORITHM}.")
+        if token.key_id is None:
+            raise InvalidToken("The gateway token has no key id.")
+        claims = verify_signature(token, await self._keys.find(token.key_id, ALGORITHM))
+        # No leeway, and no look at iat: these are our own clocks.
+        check_audience(claims, [self._public_url])
+        check_not_expired(claims, now=self._clock())
+        return VerifiedClaims(claims)
+
+    def _remember(self, digest: bytes, principal: Principal, now: datetime) -> None:
+        until = min(now + REMEMBERED_FOR, principal.expires_at or now)
+        self._verified[digest] = _Remembered(principal, until)
+        if len(self._verified) > MAX_REMEMBERED:
+            self._verified.popitem(last=False)
+
+    async def _fetch_keys(self) -> tuple[Key, ...]:
+        keys = await self._signer.public_keys()
+        return tuple(ECKey.import_key(key.public_pem, {"kid": key.key_id}) for key in keys)
+
+
+def _json(value: Mapping[str, object]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
