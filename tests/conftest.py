@@ -1,8 +1,134 @@
-"""Fixtures that every test may use."""
+"""Fixtures that every test may use, and the real OpenBao and SeaweedFS that a whole run shares.
 
+The stack is a process of its own. Under xdist the controller starts it at once and its workers find it by its folder;
+without xdist the first test that wants it starts it. It is tied to the process that started it, so that it ends with
+the run, also when that is killed.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import boto3
 import pytest
+from botocore.config import Config
+
+from gateway.devstack import configuration
+from gateway.devstack.process import Process
+from gateway.devstack.stack import Description
+from gateway.devstack.vault_api import VaultApi
+
+REPOSITORY = Path(__file__).parents[1]
+STACK_WITHIN_SECONDS = 90
+STACK_FOLDER = pytest.StashKey[Path]()
+STACK_PROCESS = pytest.StashKey[Process]()
+
+
+def pytest_configure(config):
+    is_controller = not hasattr(config, "workerinput") and bool(config.getoption("numprocesses", None))
+    if is_controller and "not integration" not in config.getoption("markexpr"):
+        start_stack(config)
+
+
+def pytest_configure_node(node):
+    if STACK_FOLDER in node.config.stash:
+        node.workerinput["stack_folder"] = str(node.config.stash[STACK_FOLDER])
+
+
+def pytest_unconfigure(config):
+    if STACK_PROCESS in config.stash:
+        config.stash[STACK_PROCESS].stop()
+        shutil.rmtree(config.stash[STACK_FOLDER])
+
+
+def start_stack(config):
+    folder = Path(tempfile.mkdtemp(prefix="gateway-tests-"))
+    config.stash[STACK_FOLDER] = folder
+    config.stash[STACK_PROCESS] = Process.start(
+        "The stack for tests",
+        [sys.executable, "-m", "gateway.devstack", folder],
+        log=folder / "stack.log",
+        environment=os.environ,
+        folder=REPOSITORY,
+    )
 
 
 @pytest.fixture(scope="session")
 def anyio_backend():
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def stack(pytestconfig):
+    """Where the run's OpenBao and SeaweedFS are: a `gateway.devstack.stack.Description`."""
+    if hasattr(pytestconfig, "workerinput"):
+        folder = Path(pytestconfig.workerinput["stack_folder"])
+    else:
+        if STACK_FOLDER not in pytestconfig.stash:
+            start_stack(pytestconfig)
+        folder = pytestconfig.stash[STACK_FOLDER]
+    deadline = time.monotonic() + STACK_WITHIN_SECONDS
+    while not (folder / "stack.json").exists():
+        assert time.monotonic() < deadline, (folder / "stack.log").read_text()
+        time.sleep(0.05)
+    return Description.model_validate_json((folder / "stack.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def operator(stack):
+    """OpenBao with the root token, for tests to arrange and inspect."""
+    api = VaultApi(stack.vault, token=stack.root_token_file.read_text())
+    yield api
+    api.close()
+
+
+@pytest.fixture(scope="session")
+def s3(stack):
+    """A boto3 client of SeaweedFS with full rights."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=stack.s3,
+        region_name=stack.region,
+        aws_access_key_id=stack.access_key_id_file.read_text(),
+        aws_secret_access_key=stack.secret_access_key_file.read_text(),
+        config=Config(proxies={}),
+    )
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def bucket(s3):
+    """The name of a new, empty bucket."""
+    name = f"test-{secrets.token_hex(8)}"
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def free_port():
+    """A port that was free a moment ago. Keys in Vault need no such care: their names are random."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def gateway_config(stack, bucket, free_port, tmp_path):
+    """Writes a gateway.toml on the shared stack with its own port, bucket, database and journal.
+
+    Call it with a mapping of further settings to lay over; it returns the file.
+    """
+
+    def write(more=None, *, policies=REPOSITORY / "policies"):
+        base = configuration.for_stack(stack, folder=tmp_path, port=free_port, policies=policies, bucket=bucket)
+        file = tmp_path / "gateway.toml"
+        file.write_text(configuration.dump(configuration.merge(base, more or {})), encoding="utf-8")
+        return file
+
+    return write
