@@ -1,0 +1,271 @@
+"""Builds the events that the journal holds: one function for each kind, from the model's own types.
+
+What goes in is picked field by field, so a token, a key or a link has no way in: claims, contexts and errors'
+texts are never copied, and facts are numbers or short words under names known here.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+from gateway.audit import ocsf
+from gateway.audit.ocsf import EventClass, Object, Status
+from gateway.errors import AccessDenied, GatewayError, by_code
+from gateway.model import AccessRequest, Decision, Principal, PrincipalKind, Version
+
+FACTS = frozenset(
+    {
+        "bytes",
+        "events",
+        "files",
+        "kek_version",
+        "links",
+        "mode",
+        "objects",
+        "parts",
+        "push_id",
+        "resources",
+        "rewrapped",
+        "tag",
+        "ttl_seconds",
+        "version",
+    }
+)
+"""What a decision's event may say of its work."""
+
+_FACT = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,79}")
+
+_ACTIVITIES = {"Create": 1, "Publish": 1, "List": 2, "Describe": 2, "Read": 2, "Explain": 2, "Move": 3, "Tag": 3}
+_ACTIVITIES |= {"Rotate": 3, "Delete": 4}
+_VERB = re.compile(r"gateway:([A-Z][a-z]+)")
+
+_MEANINGS = {code: (kind.__doc__ or "").partition("\n")[0] for code, kind in by_code().items()}
+
+_OPEN_ID, _OAUTH = (4, "OpenID"), (6, "OAUTH 2.0")
+
+
+def authenticated(principal: Principal, *, at: datetime, request_id: str, source_ip: str) -> Object:
+    """Return the event of a token exchanged (Authentication: Logon). `principal` is whom the new token names."""
+    protocol_id, protocol = _OPEN_ID if principal.kind is PrincipalKind.USER else _OAUTH
+    event = ocsf.base(
+        EventClass.AUTHENTICATION,
+        1,
+        Status.SUCCESS,
+        at=at,
+        request_id=request_id,
+        message=f"{principal.name} logged in through {principal.issuer}.",
+    )
+    return event | {
+        "user": ocsf.user(principal),
+        "actor": ocsf.actor(principal),
+        "session": ocsf.session(principal),
+        "auth_protocol_id": protocol_id,
+        "auth_protocol": protocol,
+        "is_mfa": len(principal.amr) > 1,
+        "is_remote": True,
+        "service": {"name": "gateway"},
+        "src_endpoint": ocsf.endpoint(source_ip),
+    }
+
+
+def refused_login(error: GatewayError, *, at: datetime, request_id: str, source_ip: str, issuer: str = "") -> Object:
+    """Return the event of a token refused (Authentication: Logon, failed).
+
+    Nothing that the token said is recorded, since nothing of it was verified; nor the error's message, which
+    may quote it.
+
+    Args:
+        error: Why.
+        at: When.
+        request_id: The request's id.
+        source_ip: Where it came from.
+        issuer: The alias of the issuer, if it is one of ours.
+    """
+    user: Object = {"name": "unknown", "type_id": 0}
+    event = ocsf.base(
+        EventClass.AUTHENTICATION,
+        1,
+        Status.FAILURE,
+        at=at,
+        request_id=request_id,
+        message=f"A login was refused: {error.code}.",
+    )
+    return (
+        event
+        | _reason(error.code)
+        | {
+            "user": user | ({"domain": issuer} if issuer else {}),
+            "is_remote": True,
+            "service": {"name": "gateway"},
+            "src_endpoint": ocsf.endpoint(source_ip),
+        }
+    )
+
+
+def decided(  # noqa: PLR0913  # one for each thing that the event says
+    request: AccessRequest,
+    decision: Decision,
+    *,
+    at: datetime,
+    request_id: str,
+    source_ip: str,
+    version: Version | None = None,
+    facts: Mapping[str, int | str] | None = None,
+    intent: bool = False,
+    failure: str | None = None,
+) -> Object:
+    """Return the event of a decision, and of what came of it (API Activity).
+
+    Args:
+        request: What was asked, by whom.
+        decision: The policy's answer.
+        at: When.
+        request_id: The request's id; it joins an intent with its completion.
+        source_ip: Where it came from.
+        version: The version that the request's reference came to.
+        facts: Counts and short words about the work, under the names in `FACTS`.
+        intent: Whether the work is still to be done.
+        failure: The code of the error that an allowed request ended with.
+
+    Raises:
+        ValueError: a fact is not one that an event may hold.
+    """
+    code = failure if decision.allowed else AccessDenied.code
+    status = Status.FAILURE if code else Status.INTENDED if intent else Status.SUCCESS
+    event = ocsf.base(
+        EventClass.API,
+        _activity(request.action),
+        status,
+        at=at,
+        request_id=request_id,
+        message=_sentence(request, decision, code),
+    )
+    answer: Object = {name: _fact(name, value) for name, value in sorted((facts or {}).items())}
+    if decision.step_up:
+        answer["step_up"] = ocsf.text(decision.step_up)
+    api: Object = {"operation": ocsf.text(request.action), "request": {"uid": ocsf.text(request_id)}}
+    if answer:
+        api["response"] = {"data": answer}
+    return (
+        _guarded(event, request, decision, source_ip)
+        | _reason(code)
+        | {"api": api, "resources": [ocsf.resource(request, version)]}
+    )
+
+
+def served(  # noqa: PLR0913  # the same
+    request: AccessRequest,
+    decision: Decision,
+    *,
+    at: datetime,
+    request_id: str,
+    source_ip: str,
+    start: int,
+    end: int,
+    sent: int,
+    version: Version | None = None,
+    failure: str | None = None,
+) -> Object:
+    """Return the event of bytes that left through a stream link, whole or not (Datastore Activity: Read).
+
+    Args:
+        request: What was asked, by whom.
+        decision: The answer under which the bytes were let out.
+        at: When the stream ended.
+        request_id: The request's id.
+        source_ip: Where the bytes went.
+        start: The first byte of the range that was asked for.
+        end: The first byte after it.
+        sent: How many bytes of plaintext left.
+        version: The version that was read.
+        failure: The code of the error that ended the stream early.
+    """
+    event = ocsf.base(
+        EventClass.DATASTORE,
+        1,
+        Status.FAILURE if failure else Status.SUCCESS,
+        at=at,
+        request_id=request_id,
+        message=f"{request.principal.name} was sent {sent} bytes of {request.resource}.",
+    )
+    databucket = ocsf.resource(request, version) | {"type_id": 99}
+    return (
+        _guarded(event, request, decision, source_ip)
+        | _reason(failure)
+        | {
+            "type_id": 2,
+            "databucket": databucket,
+            "http_response": {"code": 206 if start else 200, "body_length": sent},
+            "unmapped": {"range": {"start": start, "end": end}},
+        }
+    )
+
+
+def journal_started(instance: str, *, at: datetime, torn_bytes: int = 0, torn_sha256: str = "") -> Object:
+    """Return the event of a journal opened (Application Lifecycle: Start). It is a new journal's first record.
+
+    Args:
+        instance: Whose journal it is.
+        at: When; a new journal's genesis is bound to it.
+        torn_bytes: How many half-written bytes were cut off its end.
+        torn_sha256: Their SHA-256, in hex.
+    """
+    cut = f"; {torn_bytes} half-written bytes were cut" if torn_bytes else ""
+    event = _lifecycle(3, instance, at, f"The audit journal of {instance} was opened{cut}.")
+    return event | ({"unmapped": {"torn": {"bytes": torn_bytes, "sha256": torn_sha256}}} if torn_bytes else {})
+
+
+def journal_stopped(instance: str, *, at: datetime) -> Object:
+    """Return the event of a journal closed in good order (Application Lifecycle: Stop)."""
+    return _lifecycle(4, instance, at, f"The audit journal of {instance} was closed.")
+
+
+def uid_of(event: Mapping[str, object]) -> str:
+    """Return the event's `metadata.uid`.
+
+    Raises:
+        ValueError: it has none.
+    """
+    match event:
+        case {"metadata": {"uid": str(uid)}}:
+            return uid
+    raise ValueError("An event needs a metadata.uid.")
+
+
+def _lifecycle(activity: int, instance: str, at: datetime, message: str) -> Object:
+    event = ocsf.base(EventClass.LIFECYCLE, activity, Status.SUCCESS, at=at, message=message)
+    return event | {"app": ocsf.PRODUCT | {"uid": instance}}
+
+
+def _guarded(event: Object, request: AccessRequest, decision: Decision, source_ip: str) -> Object:
+    """Add who, from where, and the decision, as OCSF's security_control profile holds it."""
+    return event | {
+        "actor": ocsf.actor(request.principal),
+        "src_endpoint": ocsf.endpoint(source_ip),
+        "action_id": 1 if decision.allowed else 2,
+        "action": "Allowed" if decision.allowed else "Denied",
+        "authorizations": ocsf.authorizations(decision),
+    }
+
+
+def _activity(action: str) -> int:
+    verb = _VERB.match(action)
+    return _ACTIVITIES.get(verb[1], 99) if verb else 99
+
+
+def _reason(code: str | None) -> Object:
+    """Return the error's code with what it stands for; its message stays out, since it may quote the caller."""
+    if not code:
+        return {}
+    return {"status_code": code, "status_detail": _MEANINGS.get(code, "")}
+
+
+def _sentence(request: AccessRequest, decision: Decision, code: str | None) -> str:
+    outcome = f"{decision.outcome}, then {code}" if decision.allowed and code else decision.outcome
+    return f"{request.principal.name}: {request.action} on {request.resource}: {outcome}."
+
+
+def _fact(name: str, value: int | str) -> int | str:
+    if name not in FACTS or not (isinstance(value, int) or _FACT.fullmatch(value)):
+        raise ValueError(f"{name!r} is no fact that an event may hold.")
+    return value
