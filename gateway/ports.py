@@ -69,6 +69,19 @@ class TokenSigner(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Bucket:
+    """Where our objects are."""
+
+    endpoint: str
+    """`http(s)://host[:port]`, which clients and the gateway both reach."""
+    name: str
+    region: str
+    """What S3 expects in a signature's scope."""
+    virtual_host: bool = False
+    """Whether URLs read `https://NAME.host/KEY` in place of `https://host/NAME/KEY`."""
+
+
+@dataclass(frozen=True, slots=True)
 class StorageCredentials:
     """Who we are to S3."""
 

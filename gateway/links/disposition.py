@@ -14,8 +14,8 @@ _NOT_PLAIN = re.compile(r"[^ !#-$&-\[\]-~]")
 def attachment(path: str) -> str:
     """Return the header that saves the file under the last name of its path.
 
-    >>> attachment("train/größe.csv")
-    'attachment; filename="gr__e.csv"; filename*=UTF-8\\'\\'gr%C3%B6%C3%9Fe.csv'
+    >>> print(attachment("train/größe.csv"))
+    attachment; filename="gr__e.csv"; filename*=UTF-8''gr%C3%B6%C3%9Fe.csv
     """
     name = _NEVER.sub("_", path.rpartition("/")[2]) or "download"
     plain = _NOT_PLAIN.sub("_", name)

@@ -16,7 +16,7 @@ from gateway.clock import Clock
 from gateway.errors import InvalidConfiguration, InvalidInput, InvalidPath, StorageUnavailable
 from gateway.links import sigv4
 from gateway.model import Link, LinkMode
-from gateway.ports import StorageCredentials
+from gateway.ports import Bucket, StorageCredentials
 
 MAX_TTL = timedelta(days=7)
 """SigV4's own limit on X-Amz-Expires; the least is a second."""
@@ -45,52 +45,46 @@ class _Stamp:
     mac: hmac.HMAC = field(repr=False)
 
     @classmethod
-    def make(cls, now: datetime, credentials: StorageCredentials, region: str, mac: hmac.HMAC) -> Self:
+    def make(cls, now: datetime, credentials: StorageCredentials, region: str) -> Self:
         signed_at = now.astimezone(UTC).replace(microsecond=0)
         date = signed_at.strftime("%Y%m%dT%H%M%SZ")
         scope = sigv4.credential_scope(day=date[:8], region=region)
-        query = sigv4.encode_query(
-            {
-                "X-Amz-Algorithm": sigv4.ALGORITHM,
-                "X-Amz-Credential": f"{credentials.access_key_id}/{scope}",
-                "X-Amz-Date": date,
-            }
+        return cls(
+            signed_at=signed_at,
+            until=signed_at + _SECOND,
+            date=date,
+            scope=scope,
+            query=sigv4.encode_query(
+                {
+                    "X-Amz-Algorithm": sigv4.ALGORITHM,
+                    "X-Amz-Credential": f"{credentials.access_key_id}/{scope}",
+                    "X-Amz-Date": date,
+                }
+            ),
+            mac=sigv4.signing_mac(credentials.secret_access_key, day=date[:8], region=region),
         )
-        return cls(signed_at, signed_at + _SECOND, date, scope, query, mac)
 
 
 class Presigner:
     """A `gateway.ports.LinkSigner` for one bucket. Safe to share between threads.
 
     Args:
-        endpoint: `http(s)://host[:port]`, as clients reach S3.
-        bucket: The bucket's name.
-        region: The region that S3 expects in the scope.
+        bucket: Where clients reach it.
         credentials: Who signs; a link never outlives them.
         clock: Gives the time of signing.
-        virtual_host: Write `https://BUCKET.host/KEY` in place of `https://host/BUCKET/KEY`.
 
     Raises:
-        InvalidConfiguration: the endpoint or bucket cannot be written into a URL.
+        InvalidConfiguration: the endpoint or the bucket's name cannot be written into a URL.
     """
 
-    def __init__(  # noqa: PLR0913 - one keyword for each thing that a bucket's address takes
-        self,
-        *,
-        endpoint: str,
-        bucket: str,
-        region: str,
-        credentials: StorageCredentials,
-        clock: Clock,
-        virtual_host: bool = False,
-    ) -> None:
-        self._origin, self._host, self._base = _address(endpoint, bucket, virtual_host=virtual_host)
-        self._region = region
+    def __init__(self, bucket: Bucket, credentials: StorageCredentials, *, clock: Clock) -> None:
+        self._origin, self._host, self._base = _address(bucket)
+        self._region = bucket.region
         self._credentials = credentials
         self._clock = clock
         token = credentials.session_token
         self._token = f"&X-Amz-Security-Token={sigv4.uri_encode(token)}" if token else ""
-        self._stamp = self._stamp_at(clock())
+        self._stamp = _Stamp.make(clock(), credentials, self._region)
 
     def sign(
         self,
@@ -137,13 +131,8 @@ class Presigner:
         stamp = self._stamp
         if not stamp.signed_at <= now < stamp.until:
             # Two threads may both come here; both make the same stamp.
-            stamp = self._stamp = self._stamp_at(now)
+            stamp = self._stamp = _Stamp.make(now, self._credentials, self._region)
         return stamp
-
-    def _stamp_at(self, now: datetime) -> _Stamp:
-        day = now.astimezone(UTC).strftime("%Y%m%d")
-        mac = sigv4.signing_mac(self._credentials.secret_access_key, day=day, region=self._region)
-        return _Stamp.make(now, self._credentials, self._region, mac)
 
     def _life(self, stamp: _Stamp, expires_in: timedelta) -> int:
         """Return the link's whole seconds of life, counted from the stamp as S3 counts them."""
@@ -178,26 +167,29 @@ def _operation_query(query: Mapping[str, str]) -> str:
     return sigv4.encode_query(query)
 
 
-def _address(endpoint: str, bucket: str, *, virtual_host: bool) -> tuple[str, str, str]:
+def _address(bucket: Bucket) -> tuple[str, str, str]:
     """Return the URL's origin, the Host header, and the path before the key."""
-    url = urlsplit(endpoint)
+    url, port = _split_origin(bucket.endpoint)
+    name = url.hostname or ""
+    if not name or not _BUCKET.fullmatch(bucket.name):
+        raise InvalidConfiguration("The S3 endpoint has no host, or the bucket no proper name.")
+    if bucket.virtual_host and ("." in bucket.name or ":" in name or name[-1].isdigit()):
+        # A certificate for *.host covers no second dot, and an address has no subdomains.
+        raise InvalidConfiguration(f"The bucket {bucket.name!r} cannot be a host's first label at this endpoint.")
+    prefix, base = (f"{bucket.name}.", "/") if bucket.virtual_host else ("", f"/{bucket.name}/")
+    host = prefix + (f"[{name}]" if ":" in name else name)
+    if port not in (None, _DEFAULT_PORTS[url.scheme]):
+        host = f"{host}:{port}"
+    return f"{url.scheme}://{prefix}{url.netloc}", host, base
+
+
+def _split_origin(endpoint: str) -> tuple[SplitResult, int | None]:
     try:
+        url = urlsplit(endpoint)
         port = url.port
     except ValueError as error:
-        raise InvalidConfiguration("The S3 endpoint's port is no port.") from error
-    if not _BUCKET.fullmatch(bucket):
-        raise InvalidConfiguration(f"{bucket[:80]!r} is no bucket's name.")
-    if url.scheme not in _DEFAULT_PORTS or not url.hostname or _is_more_than_an_origin(url):
+        raise InvalidConfiguration("The S3 endpoint is no URL.") from error
+    more = url.path.strip("/") or url.query or url.fragment or "@" in url.netloc
+    if url.scheme not in _DEFAULT_PORTS or more:
         raise InvalidConfiguration("The S3 endpoint is no origin.", hint="Write it like https://s3.example.com:9000.")
-    prefix = f"{bucket}." if virtual_host else ""
-    if virtual_host and ("." in bucket or ":" in url.hostname or url.hostname[-1].isdigit()):
-        # A certificate for *.host covers no dot, and an address has no subdomains.
-        raise InvalidConfiguration(f"The bucket {bucket!r} cannot be a host's first label at this endpoint.")
-    default = port in (None, _DEFAULT_PORTS[url.scheme])
-    name = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
-    host = f"{prefix}{name}" if default else f"{prefix}{name}:{port}"
-    return f"{url.scheme}://{prefix}{url.netloc}", host, "/" if virtual_host else f"/{bucket}/"
-
-
-def _is_more_than_an_origin(url: SplitResult) -> bool:
-    return bool(url.path.strip("/") or url.query or url.fragment or "@" in url.netloc)
+    return url, port

@@ -11,7 +11,7 @@ from botocore.config import Config
 from gateway.errors import InvalidConfiguration, InvalidInput, InvalidPath, StorageUnavailable
 from gateway.links.presign import Presigner
 from gateway.model import LinkMode
-from gateway.ports import StorageCredentials
+from gateway.ports import Bucket, StorageCredentials
 
 FIVE_MINUTES = timedelta(minutes=5)
 CREDENTIALS = StorageCredentials("AKIDEXAMPLE", "secret/with+signs=")
@@ -48,14 +48,8 @@ ENDPOINTS = [
 @pytest.fixture
 def presigner(clock):
     def make(credentials=CREDENTIALS, endpoint="https://s3.example.com", bucket="bucket", virtual_host=False):
-        return Presigner(
-            endpoint=endpoint,
-            bucket=bucket,
-            region="eu-west-1",
-            credentials=credentials,
-            clock=clock,
-            virtual_host=virtual_host,
-        )
+        place = Bucket(endpoint=endpoint, name=bucket, region="eu-west-1", virtual_host=virtual_host)
+        return Presigner(place, credentials, clock=clock)
 
     return make
 
@@ -133,6 +127,7 @@ def test_signature_parameters_cannot_be_smuggled_in(presigner, name):
         "https://s3.example.com?x=1",
         "https://s3.example.com#x",
         "https://s3.example.com:port",
+        "https://[s3.example.com",
     ],
 )
 def test_an_endpoint_that_is_no_origin_is_refused(presigner, endpoint):
