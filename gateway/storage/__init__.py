@@ -1,0 +1,1 @@
+"""S3: where ciphertext and sealed manifest pages are kept."""
