@@ -1,5 +1,7 @@
 """Decrypts one object as its ciphertext comes. Nothing of a segment is released before all of it has authenticated."""
 
+from collections.abc import Iterator
+
 from gateway.envelope.keycheck import verify_key
 from gateway.envelope.layout import HEADER_BYTES, SEGMENT_BYTES, Header, ciphertext_size
 from gateway.envelope.pieces import Chunk, Transformer
@@ -34,13 +36,12 @@ class Decryptor(Transformer):
         self._cipher: SegmentCipher | None = None
         self._index = 0
 
-    def update(self, data: Chunk) -> list[bytes]:
-        """Take more ciphertext and return the plaintext of the segments that have authenticated."""
+    def _feed(self, data: Chunk) -> Iterator[bytes]:
         self._received += memoryview(data).nbytes
         if self._expected is not None and self._received > self._expected:
             self._over = True
             raise CiphertextTampered(f"Bytes follow the ciphertext's end at {self._expected:,} bytes.")
-        return super().update(data)
+        yield from super()._feed(data)
 
     def finalize(self) -> list[bytes]:
         """Take the end of the ciphertext and return the plaintext of its last segment."""

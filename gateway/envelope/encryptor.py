@@ -1,20 +1,10 @@
-"""Encrypts one object as its plaintext comes. Each encryptor has a header of its own, so that no nonce is used twice."""
+"""Encrypts one object as its plaintext comes. Each encryptor has a header of its own: no nonce is used twice."""
 
 import os
-from collections.abc import Callable
 
-from gateway.envelope.layout import (
-    FIRST_PLAINTEXT_BYTES,
-    NONCE_PREFIX_BYTES,
-    REST_PLAINTEXT_BYTES,
-    SALT_BYTES,
-    Header,
-)
+from gateway.envelope.layout import FIRST_PLAINTEXT_BYTES, REST_PLAINTEXT_BYTES, Header, Randomness
 from gateway.envelope.pieces import Transformer
 from gateway.envelope.segments import SegmentCipher
-
-Randomness = Callable[[int], bytes]
-"""Returns as many random bytes as asked for."""
 
 
 class Encryptor(Transformer):
@@ -32,7 +22,7 @@ class Encryptor(Transformer):
 
     def __init__(self, object_key: bytes, *, randomness: Randomness = os.urandom) -> None:
         super().__init__(FIRST_PLAINTEXT_BYTES, REST_PLAINTEXT_BYTES)
-        self._header = Header(randomness(SALT_BYTES), randomness(NONCE_PREFIX_BYTES))
+        self._header = Header.generate(randomness)
         self._cipher = SegmentCipher(object_key, self._header)
         self._index = 0
 

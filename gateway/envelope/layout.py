@@ -1,5 +1,6 @@
-"""The measures of the format: header, nonces, segments, sizes. All positions follow from sizes; nothing is stored twice."""
+"""The measures of the format: header, nonces, segments, sizes. Every position follows from the size alone."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -27,12 +28,21 @@ FIRST_PLAINTEXT_BYTES = REST_PLAINTEXT_BYTES - HEADER_BYTES
 """Plaintext in a full first segment."""
 
 
+Randomness = Callable[[int], bytes]
+"""Returns as many random bytes as asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What stands before the segments: random for each object, public, and part of what each segment authenticates."""
+    """What stands before the segments: random for each object, public, and bound into every segment's key and nonce."""
 
     salt: bytes = field(repr=False)
     nonce_prefix: bytes = field(repr=False)
+
+    @classmethod
+    def generate(cls, randomness: Randomness) -> Self:
+        """Return a new object's header."""
+        return cls(randomness(SALT_BYTES), randomness(NONCE_PREFIX_BYTES))
 
     @classmethod
     def parse(cls, data: bytes | memoryview) -> Self:

@@ -69,14 +69,7 @@ class Transformer(ABC):
         Raises:
             ValueError: the stream has ended already, or failed.
         """
-        self._begin()
-        made: list[bytes] = []
-        for piece in self._cutter.cut(data):
-            if self._held is not None:
-                made += self._turn(self._held, last=False)
-            self._held = piece
-        self._over = False
-        return made
+        return list(self._feed(data))
 
     def finalize(self) -> list[bytes]:
         """Take the end of the stream and return the rest of its other form.
@@ -87,6 +80,24 @@ class Transformer(ABC):
         self._begin()
         pieces = [piece for piece in (self._held, self._cutter.rest()) if piece] or [memoryview(b"")]
         return [out for n, piece in enumerate(pieces, 1) for out in self._turn(piece, last=n == len(pieces))]
+
+    def run(self, chunks: Iterable[Chunk]) -> Iterator[bytes]:
+        """Take a whole stream and yield its other form, holding two segments of it, however large a chunk is.
+
+        Raises:
+            ValueError: the stream has ended already, or failed.
+        """
+        for chunk in chunks:
+            yield from self._feed(chunk)
+        yield from self.finalize()
+
+    def _feed(self, data: Chunk) -> Iterator[bytes]:
+        self._begin()
+        for piece in self._cutter.cut(data):
+            if self._held is not None:
+                yield from self._turn(self._held, last=False)
+            self._held = piece
+        self._over = False
 
     def _begin(self) -> None:
         if self._over:

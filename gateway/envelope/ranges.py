@@ -1,5 +1,6 @@
 """Random access: which ciphertext a range of plaintext needs, and its decryption, segment by segment as it comes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.envelope.layout import HEADER_BYTES, SEGMENT_BYTES, Header, ciphertext_size, segment_of, segment_start
@@ -101,13 +102,12 @@ class RangeDecryptor(Transformer):
         self._wanted = plan.size
         self._missing = plan.ciphertext_size
 
-    def update(self, data: Chunk) -> list[bytes]:
-        """Take more ciphertext and return the range's plaintext in the segments that have authenticated."""
+    def _feed(self, data: Chunk) -> Iterator[bytes]:
         self._missing -= memoryview(data).nbytes
         if self._missing < 0:
             self._over = True
             raise CiphertextTampered(f"More came than the {self._plan.ciphertext_size:,} bytes that the range takes.")
-        return super().update(data)
+        yield from super()._feed(data)
 
     def finalize(self) -> list[bytes]:
         """Take the end of the ciphertext and return the rest of the range."""

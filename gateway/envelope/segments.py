@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.envelope.keycheck import KEY_BYTES
-from gateway.envelope.layout import Header
+from gateway.envelope.layout import TAG_BYTES, Header
 from gateway.errors import CiphertextTampered, CiphertextTruncated, IntegrityError, WrongKey
 
 
@@ -40,6 +40,21 @@ class SegmentCipher:
             return self._aead.decrypt(self._header.nonce(index, last=last), ciphertext, None)
         except InvalidTag as error:
             raise self._failure(index, ciphertext, last=last) from error
+
+    def seal_into(self, index: int, plaintext: memoryview, buffer: memoryview, *, last: bool) -> memoryview:
+        """Seal like `seal`, into the front of `buffer`, and return that part of it."""
+        sealed = buffer[: len(plaintext) + TAG_BYTES]
+        self._aead.encrypt_into(self._header.nonce(index, last=last), plaintext, None, sealed)
+        return sealed
+
+    def open_into(self, index: int, ciphertext: memoryview, buffer: memoryview, *, last: bool) -> memoryview:
+        """Open like `open`, into the front of `buffer`, and return that part of it. Raises what `open` does."""
+        opened = buffer[: max(0, len(ciphertext) - TAG_BYTES)]
+        try:
+            self._aead.decrypt_into(self._header.nonce(index, last=last), ciphertext, None, opened)
+        except InvalidTag as error:
+            raise self._failure(index, ciphertext, last=last) from error
+        return opened
 
     def _failure(self, index: int, ciphertext: bytes | memoryview, *, last: bool) -> IntegrityError:
         """Say what a segment that does not authenticate suffers from, as far as it can be known."""
