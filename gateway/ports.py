@@ -49,6 +49,9 @@ class KeyVault(Protocol):
     async def rotate_kek(self, kek: str) -> int:
         """Add a version to the KEK and return its number."""
 
+    async def check(self) -> None:
+        """Raise `VaultUnavailable` unless Vault answers, is unsealed, and lets us use our keys."""
+
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
@@ -247,6 +250,9 @@ class EventJournal(Protocol):
 
     async def append(self, event: Mapping[str, object]) -> str:
         """Return the event's uid once it is on disk. Raises `JournalUnavailable`."""
+
+    async def append_all(self, events: Sequence[Mapping[str, object]]) -> Sequence[str]:
+        """Return the events' uids once all are on disk, in this order. Raises `JournalUnavailable`: none is."""
 
     async def check(self) -> None:
         """Raise `JournalUnavailable` unless an event could be written now."""

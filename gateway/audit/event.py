@@ -19,6 +19,7 @@ FACTS = frozenset(
         "events",
         "files",
         "kek_version",
+        "link",
         "links",
         "mode",
         "objects",
@@ -98,6 +99,34 @@ def refused_login(error: GatewayError, *, at: datetime, request_id: str, source_
             "is_remote": True,
             "service": {"name": "gateway"},
             "src_endpoint": ocsf.endpoint(source_ip),
+        }
+    )
+
+
+def refused_link(error: GatewayError, *, at: datetime, request_id: str, source_ip: str) -> Object:
+    """Return the event of a stream link that was altered or has expired (Datastore Activity: Read, failed).
+
+    Nothing that the link said is recorded, since it is not in force.
+    """
+    event = ocsf.base(
+        EventClass.DATASTORE,
+        1,
+        Status.FAILURE,
+        at=at,
+        request_id=request_id,
+        message=f"A stream link was refused: {error.code}.",
+    )
+    return (
+        event
+        | _reason(error.code)
+        | {
+            "actor": {"user": {"name": "unknown", "type_id": 0}},
+            "src_endpoint": ocsf.endpoint(source_ip),
+            "action_id": 2,
+            "action": "Denied",
+            "authorizations": [{"decision": "deny"}],
+            "type_id": 0,
+            "databucket": {"name": "unknown", "type_id": 0},
         }
     )
 

@@ -1,0 +1,35 @@
+"""The HTTP interface, where policy is enforced: one router a file. It translates, and decides nothing."""
+
+from fastapi import FastAPI
+
+from gateway import __version__
+from gateway.api import audit, health, keys, links, problems, pushes, resources, stream, tokens
+from gateway.api.middleware import BoundBody, Envelop
+from gateway.api.schemas import LoginOut
+from gateway.broker import Broker
+
+
+def create_api(
+    broker: Broker,
+    *,
+    how_to_log_in: LoginOut,
+    max_body_bytes: int,
+    max_commit_bytes: int,
+) -> FastAPI:
+    """Return the ASGI application over the use cases."""
+    app = FastAPI(
+        title="ML Data Gateway",
+        version=__version__,
+        summary="Short-lived, narrowly scoped, audited access to encrypted datasets and model weights in S3.",
+        # Interactive pages would load scripts from elsewhere; the description itself stays.
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.broker = broker
+    app.state.how_to_log_in = how_to_log_in
+    for module in (tokens, resources, links, pushes, keys, audit, stream, health):
+        app.include_router(module.router)
+    problems.install(app)
+    app.add_middleware(BoundBody, limit=max_body_bytes, long_limit=max_commit_bytes, long_suffix=pushes.COMMIT_SUFFIX)
+    app.add_middleware(Envelop)  # the outermost, so that refusals have an id and headers as well
+    return app

@@ -1,0 +1,74 @@
+"""What routes are handed: the use cases, the caller, and names parsed from the path."""
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from gateway.broker import Broker
+from gateway.broker.access import Caller, Origin
+from gateway.errors import Unauthenticated
+from gateway.model import ResourceKind, ResourceName, VersionRef
+
+_bearer = HTTPBearer(auto_error=False, description="A gateway token, from POST /oauth2/token.")
+
+
+def the_broker(request: Request) -> Broker:
+    """Return the use cases of this application."""
+    broker: Broker = request.app.state.broker
+    return broker
+
+
+UseCases = Annotated[Broker, Depends(the_broker)]
+
+
+def came_from(request: Request) -> Origin:
+    """Return where the request came from.
+
+    The address is the connection's own, since forwarded headers are the sender's word.
+    """
+    return Origin(
+        request_id=str(request.scope["request_id"]),
+        source_ip=request.client.host if request.client else "",
+        secure=request.url.scheme == "https",
+    )
+
+
+Came = Annotated[Origin, Depends(came_from)]
+
+
+async def authenticated(
+    broker: UseCases,
+    origin: Came,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Caller:
+    """Return who is asking. The only place that reads the Authorization header.
+
+    Raises:
+        Unauthenticated: no token, or not one of ours that is in force.
+    """
+    if credentials is None:
+        raise Unauthenticated("No bearer token was sent.", hint="Log in with 'gateway login'.")
+    return Caller(await broker.sign_in.principal(credentials.credentials), origin)
+
+
+Authenticated = Annotated[Caller, Depends(authenticated)]
+
+
+def resource_name(
+    kind: ResourceKind, namespace: Annotated[str, Path(max_length=80)], name: Annotated[str, Path(max_length=80)]
+) -> ResourceName:
+    """Return the resource that the path names."""
+    return ResourceName(kind, namespace, name)
+
+
+Named = Annotated[ResourceName, Depends(resource_name)]
+
+
+def version_ref(ref: Annotated[str, Path(max_length=80)]) -> VersionRef:
+    """Return the version that the path refers to."""
+    return VersionRef.parse(ref)
+
+
+Referred = Annotated[VersionRef, Depends(version_ref)]
+PushId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]

@@ -1,0 +1,143 @@
+"""Publishing: pushes, their objects, and the commit."""
+
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.api.dependencies import Authenticated, Named, PushId, UseCases
+from gateway.api.problems import RESPONSES
+from gateway.api.schemas import (
+    CommitOut,
+    CompleteRequest,
+    KeptFileLine,
+    NewFileLine,
+    ObjectsOut,
+    ObjectsRequest,
+    PartLinkOut,
+    PartsOut,
+    PartsRequest,
+    PushOut,
+    PushRequest,
+    PutLinkOut,
+    UploadOut,
+    VersionOut,
+)
+from gateway.broker.publish import PART_BYTES, KeptFile, NewFile
+from gateway.errors import InvalidInput
+from gateway.model import check_tag
+
+router = APIRouter(prefix="/v1/{kind}/{namespace}/{name}/pushes", tags=["publishing"], responses=RESPONSES)
+
+COMMIT_SUFFIX = "/commit"
+MAX_LINE_BYTES = 16 << 10
+MAX_FILES = 10_000_000
+
+_line: TypeAdapter[NewFileLine | KeptFileLine] = TypeAdapter(NewFileLine | KeptFileLine)
+
+
+@router.post("", status_code=HTTPStatus.CREATED)
+async def open_push(broker: UseCases, caller: Authenticated, name: Named, body: PushRequest) -> PushOut:
+    """Open a push; the resource and its keys are made if they are new."""
+    push, base = await broker.publish.open(caller, name, description=body.description)
+    return PushOut(
+        push_id=push.id,
+        expires_at=push.expires_at,
+        base=VersionOut.of(base) if base else None,
+        part_bytes=PART_BYTES,
+    )
+
+
+@router.post("/{push_id}/objects")
+async def add_objects(
+    broker: UseCases, caller: Authenticated, name: Named, push_id: PushId, body: ObjectsRequest
+) -> ObjectsOut:
+    """Reserve an object for each size; each comes with its key, and where to PUT it."""
+    uploads = await broker.publish.add_objects(caller, name, push_id, body.sizes)
+    return ObjectsOut(objects=[UploadOut.of(upload) for upload in uploads])
+
+
+@router.post("/{push_id}/objects/{number}/parts")
+async def link_parts(
+    broker: UseCases, caller: Authenticated, name: Named, push_id: PushId, number: int, body: PartsRequest
+) -> PartsOut:
+    """Link to parts of an object that is too long for one PUT."""
+    links = await broker.publish.part_links(caller, name, push_id, number, size=body.size, parts=body.parts)
+    return PartsOut(
+        links=[PartLinkOut(part=part, size=size, **PutLinkOut.of(link).model_dump()) for part, size, link in links]
+    )
+
+
+@router.post("/{push_id}/objects/{number}/complete", status_code=HTTPStatus.NO_CONTENT)
+async def complete_object(
+    broker: UseCases, caller: Authenticated, name: Named, push_id: PushId, number: int, body: CompleteRequest
+) -> None:
+    """Join the parts of an object."""
+    await broker.publish.finish_object(caller, name, push_id, number, body.etags)
+
+
+@router.post(
+    "/{push_id}/commit",
+    status_code=HTTPStatus.CREATED,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "description": "A line of JSON for each file: `NewFileLine` or `KeptFileLine`.",
+            "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+        }
+    },
+)
+async def commit(
+    broker: UseCases,
+    caller: Authenticated,
+    name: Named,
+    push_id: PushId,
+    request: Request,
+    message: Annotated[str, Query(max_length=1000)] = "",
+    tag: Annotated[list[str] | None, Query(max_length=20)] = None,
+) -> CommitOut:
+    """Make the files a version. The tag `latest` moves to it, and so do the tags named here."""
+    tags = [check_tag(text) for text in tag or []]
+    version = await broker.publish.commit(caller, name, push_id, _files(request), message=message, tags=tags)
+    return CommitOut(version=VersionOut.of(version))
+
+
+@router.delete("/{push_id}", status_code=HTTPStatus.NO_CONTENT)
+async def abort(broker: UseCases, caller: Authenticated, name: Named, push_id: PushId) -> None:
+    """Close a push without publishing."""
+    await broker.publish.abort(caller, name, push_id)
+
+
+async def _files(request: Request) -> AsyncIterator[NewFile | KeptFile]:
+    count = 0
+    async for line in _lines(request):
+        count += 1
+        if count > MAX_FILES:
+            raise InvalidInput(f"A version may have {MAX_FILES:,} files.")
+        yield _file(count, line)
+
+
+def _file(number: int, line: bytes) -> NewFile | KeptFile:
+    try:
+        parsed = _line.validate_json(line)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise InvalidInput(f"Line {number} of the commit is no file: {reason}.") from error
+    if isinstance(parsed, NewFileLine):
+        return NewFile(parsed.path, parsed.size, parsed.sha256, parsed.object)
+    return KeptFile(parsed.path, parsed.source.version, parsed.source.path)
+
+
+async def _lines(request: Request) -> AsyncIterator[bytes]:
+    """Yield the body's lines without their ends, never holding more than one chunk and one line."""
+    rest = b""
+    async for chunk in request.stream():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line
+        if len(rest) > MAX_LINE_BYTES:
+            raise InvalidInput(f"A line of the commit is over {MAX_LINE_BYTES:,} bytes.")
+    if rest:
+        yield rest

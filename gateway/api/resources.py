@@ -1,0 +1,61 @@
+"""Resources, versions, files and tags."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from gateway.api.dependencies import Authenticated, Named, Referred, UseCases
+from gateway.api.problems import RESPONSES
+from gateway.api.schemas import FilesOut, ListedOut, ResourceOut, ResourcesOut, TagOut, TagRequest
+from gateway.model import MAX_PATH_BYTES, ResourceKind, ResourceName, VersionRef, check_name, check_tag
+
+router = APIRouter(prefix="/v1", tags=["catalog"], responses=RESPONSES)
+
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+@router.get("/resources")
+async def list_resources(
+    broker: UseCases,
+    caller: Authenticated,
+    kind: ResourceKind | None = None,
+    namespace: Annotated[str | None, Query(max_length=80)] = None,
+    after: Annotated[str | None, Query(max_length=160)] = None,
+    limit: Limit = 100,
+) -> ResourcesOut:
+    """List the resources that the caller may describe, in the order of their names."""
+    listed, last = await broker.browse.resources(
+        caller,
+        kind=kind,
+        namespace=check_name(namespace, "namespace") if namespace is not None else None,
+        after=ResourceName.parse(after) if after is not None else None,
+        limit=limit,
+    )
+    return ResourcesOut(resources=[ListedOut.of(item) for item in listed], next=str(last) if last else None)
+
+
+@router.get("/{kind}/{namespace}/{name}")
+async def describe_resource(broker: UseCases, caller: Authenticated, name: Named) -> ResourceOut:
+    """Return a resource with its versions, newest first, and its tags."""
+    return ResourceOut.of(await broker.browse.describe(caller, name))
+
+
+@router.get("/{kind}/{namespace}/{name}/versions/{ref}/files")
+async def list_files(
+    broker: UseCases,
+    caller: Authenticated,
+    name: Named,
+    ref: Referred,
+    prefix: Annotated[str, Query(max_length=MAX_PATH_BYTES)] = "",
+    after: Annotated[str, Query(max_length=MAX_PATH_BYTES)] = "",
+    limit: Limit = 1000,
+) -> FilesOut:
+    """List a version's files whose paths start with `prefix`, in order."""
+    return FilesOut.of(await broker.browse.files(caller, name, ref, prefix=prefix, after=after, limit=limit))
+
+
+@router.put("/{kind}/{namespace}/{name}/tags/{tag}")
+async def move_tag(broker: UseCases, caller: Authenticated, name: Named, tag: str, body: TagRequest) -> TagOut:
+    """Make a tag name a version."""
+    version = await broker.browse.move_tag(caller, name, check_tag(tag), VersionRef.parse(body.version))
+    return TagOut(tag=tag, number=version.number)

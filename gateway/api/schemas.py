@@ -1,0 +1,354 @@
+"""The JSON that goes over the wire. Requests refuse unknown fields."""
+
+import base64
+from datetime import datetime, timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway import model
+from gateway.broker.browse import Described, Files, Listed
+from gateway.broker.links import IssuedLink
+from gateway.broker.publish import Upload
+from gateway.envelope import ciphertext_size
+
+MAX_BATCH = 1000
+"""Items that one request may ask for."""
+MAX_PART_BATCH = 100
+MAX_FILE_BYTES = 1 << 50
+
+PlaintextSize = Annotated[int, Field(ge=0, le=MAX_FILE_BYTES)]
+Path = Annotated[str, Field(min_length=1, max_length=model.MAX_PATH_BYTES)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class LinksRequest(_Wire):
+    """Files of a version to link to."""
+
+    paths: Annotated[list[Path], Field(min_length=1, max_length=MAX_BATCH)]
+    mode: model.LinkMode = model.LinkMode.DIRECT
+    ttl_seconds: Annotated[int | None, Field(ge=1, le=3600)] = None
+
+    @property
+    def ttl(self) -> timedelta | None:
+        """How long the links shall live; the gateway's default if none."""
+        return timedelta(seconds=self.ttl_seconds) if self.ttl_seconds is not None else None
+
+
+class PushRequest(_Wire):
+    """A push to open."""
+
+    description: Annotated[str, Field(max_length=1000)] = ""
+
+
+class ObjectsRequest(_Wire):
+    """Plaintext sizes of the files to upload."""
+
+    sizes: Annotated[list[PlaintextSize], Field(min_length=1, max_length=MAX_BATCH)]
+
+
+class PartsRequest(_Wire):
+    """Parts of an object to link to."""
+
+    size: PlaintextSize
+    parts: Annotated[list[Annotated[int, Field(ge=1, le=10_000)]], Field(min_length=1, max_length=MAX_PART_BATCH)]
+
+
+class CompleteRequest(_Wire):
+    """The ETags of an object's parts, in order."""
+
+    etags: Annotated[list[Annotated[str, Field(max_length=256)]], Field(min_length=1, max_length=10_000)]
+
+
+class TagRequest(_Wire):
+    """The version that a tag shall name."""
+
+    version: Annotated[str, Field(min_length=1, max_length=80)]
+
+
+class NewFileLine(_Wire):
+    """A line of a commit: a file whose object was uploaded in this push."""
+
+    path: Path
+    size: PlaintextSize
+    sha256: Sha256
+    object: Annotated[int, Field(ge=0)]
+
+
+class KeptFileSource(_Wire):
+    """Where an unchanged file is already."""
+
+    version: Annotated[int, Field(ge=1)]
+    path: Path
+
+
+class KeptFileLine(_Wire):
+    """A line of a commit: a file that an earlier version holds."""
+
+    path: Path
+    source: Annotated[KeptFileSource, Field(alias="from")]
+
+
+class VersionOut(_Wire):
+    """A version."""
+
+    number: int
+    digest: str
+    file_count: int
+    total_bytes: int
+    published_at: datetime
+    published_by: str
+    message: str
+
+    @classmethod
+    def of(cls, version: model.Version) -> Self:
+        """Translate."""
+        return cls(
+            number=version.number,
+            digest=version.digest,
+            file_count=version.file_count,
+            total_bytes=version.total_bytes,
+            published_at=version.published_at,
+            published_by=version.published_by,
+            message=version.message,
+        )
+
+
+class ListedOut(_Wire):
+    """A resource in a listing."""
+
+    name: str
+    description: str
+    latest: VersionOut | None
+
+    @classmethod
+    def of(cls, listed: Listed) -> Self:
+        """Translate."""
+        latest = VersionOut.of(listed.latest) if listed.latest else None
+        return cls(name=str(listed.resource.name), description=listed.resource.description, latest=latest)
+
+
+class ResourcesOut(_Wire):
+    """Some resources, and the name to go on after."""
+
+    resources: list[ListedOut]
+    next: str | None
+
+
+class ResourceOut(_Wire):
+    """A resource in full."""
+
+    name: str
+    description: str
+    created_at: datetime
+    created_by: str
+    versions: list[VersionOut]
+    tags: dict[str, int]
+
+    @classmethod
+    def of(cls, described: Described) -> Self:
+        """Translate."""
+        return cls(
+            name=str(described.resource.name),
+            description=described.resource.description,
+            created_at=described.resource.created_at,
+            created_by=described.resource.created_by,
+            versions=[VersionOut.of(version) for version in described.versions],
+            tags=described.tags,
+        )
+
+
+class FileOut(_Wire):
+    """A file of a version."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+class FilesOut(_Wire):
+    """Some files of a version, and the path to go on after."""
+
+    version: VersionOut
+    files: list[FileOut]
+    next: str | None
+
+    @classmethod
+    def of(cls, found: Files) -> Self:
+        """Translate."""
+        return cls(
+            version=VersionOut.of(found.version),
+            files=[FileOut(path=f.path, size=f.size, sha256=f.sha256) for f in found.files],
+            next=found.next,
+        )
+
+
+class LinkOut(_Wire):
+    """A link to a file, with what opens it."""
+
+    path: str
+    size: int
+    sha256: str
+    mode: model.LinkMode
+    url: str
+    head_url: str
+    expires_at: datetime
+    object_key: Annotated[str | None, Field(description="base64url; with direct links only.")]
+    key_check: str
+    ciphertext_size: int
+
+    @classmethod
+    def of(cls, issued: IssuedLink) -> Self:
+        """Translate."""
+        return cls(
+            path=issued.entry.path,
+            size=issued.entry.size,
+            sha256=issued.entry.sha256,
+            mode=issued.get.mode,
+            url=issued.get.url,
+            head_url=issued.head.url,
+            expires_at=issued.get.expires_at,
+            object_key=_base64url(issued.object_key) if issued.object_key else None,
+            key_check=issued.entry.key_check,
+            ciphertext_size=ciphertext_size(issued.entry.size),
+        )
+
+
+class LinksOut(_Wire):
+    """Links to files of one version."""
+
+    version: VersionOut
+    links: list[LinkOut]
+
+
+class PushOut(_Wire):
+    """An open push."""
+
+    push_id: str
+    expires_at: datetime
+    base: VersionOut | None
+    part_bytes: int
+
+
+class PutLinkOut(_Wire):
+    """Where to PUT, and the headers to send as they are."""
+
+    url: str
+    headers: dict[str, str]
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, link: model.Link) -> Self:
+        """Translate."""
+        return cls(url=link.url, headers=dict(link.headers), expires_at=link.expires_at)
+
+
+class UploadOut(_Wire):
+    """An object that the client may encrypt and upload."""
+
+    number: int
+    object_key: str
+    ciphertext_size: int
+    parts: int
+    upload: PutLinkOut | None
+
+    @classmethod
+    def of(cls, upload: Upload) -> Self:
+        """Translate."""
+        return cls(
+            number=upload.number,
+            object_key=_base64url(upload.object_key),
+            ciphertext_size=upload.ciphertext_size,
+            parts=upload.parts,
+            upload=PutLinkOut.of(upload.link) if upload.link else None,
+        )
+
+
+class ObjectsOut(_Wire):
+    """Objects in the order of the sizes asked for."""
+
+    objects: list[UploadOut]
+
+
+class PartLinkOut(PutLinkOut):
+    """Where to PUT one part."""
+
+    part: int
+    size: int
+
+
+class PartsOut(_Wire):
+    """Part links."""
+
+    links: list[PartLinkOut]
+
+
+class CommitOut(_Wire):
+    """What was published."""
+
+    version: VersionOut
+
+
+class TagOut(_Wire):
+    """What a tag names."""
+
+    tag: str
+    number: int
+
+
+class RotationOut(_Wire):
+    """What a rotation did."""
+
+    kek_version: int
+    rewrapped: int
+
+
+class WhoAmI(_Wire):
+    """The caller as we see them."""
+
+    issuer: str
+    subject: str
+    kind: model.PrincipalKind
+    name: str
+    groups: list[str]
+    expires_at: datetime | None
+
+
+class LoginIssuer(_Wire):
+    """An issuer where people log in."""
+
+    alias: str
+    issuer: str
+    client_id: str
+    scopes: list[str]
+
+
+class LoginOut(_Wire):
+    """How to log in."""
+
+    token_endpoint: str
+    issuers: list[LoginIssuer]
+
+
+class TokenOut(_Wire):
+    """RFC 8693 2.2.1."""
+
+    access_token: str
+    issued_token_type: str
+    token_type: Literal["Bearer"]
+    expires_in: int
+
+
+class TokenErrorOut(_Wire):
+    """RFC 6749 5.2."""
+
+    error: str
+    error_description: str
+
+
+def _base64url(key: bytes) -> str:
+    return base64.urlsafe_b64encode(key).decode().rstrip("=")

@@ -1,0 +1,76 @@
+"""Stream links: `/d/<token>`, with HTTP's own semantics for ranges and conditions (RFC 9110)."""
+
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import StreamingResponse
+
+from gateway.api.dependencies import Came, UseCases
+from gateway.api.problems import RESPONSES
+from gateway.broker.access import Origin
+from gateway.broker.streams import Streams
+from gateway.links.byte_range import ByteRange, parse_range
+from gateway.links.claims import StreamClaims
+from gateway.links.disposition import attachment
+from gateway.links.preconditions import Precondition, entity_tag, evaluate, range_applies
+from gateway.links.stream import MAX_TOKEN_CHARS
+
+router = APIRouter(tags=["stream links"])
+
+_ANSWERS: dict[int | str, dict[str, object]] = {
+    **{status: RESPONSES[status] for status in (403, 502, 503)},
+    200: {"content": {"application/octet-stream": {}}, "description": "The file."},
+    206: {"content": {"application/octet-stream": {}}, "description": "A range of it."},
+    304: {"description": "The client has it already."},
+    410: {**RESPONSES[403], "description": "The link has expired."},
+    412: {"description": "A condition does not hold."},
+    416: {**RESPONSES[400], "description": "No byte of the file is in the range."},
+}
+
+
+@router.head("/d/{token}", responses=_ANSWERS, response_class=Response)
+@router.get("/d/{token}", responses=_ANSWERS, response_class=Response)
+async def follow_link(
+    request: Request, broker: UseCases, origin: Came, token: Annotated[str, Path(max_length=MAX_TOKEN_CHARS)]
+) -> Response:
+    """Send the file, or a range of it, decrypted. The link is all that is asked for."""
+    claims = await broker.streams.open(token, request.method, origin)
+    file = claims.grant.file
+    etag = entity_tag(file.sha256)
+    headers = {
+        "accept-ranges": "bytes",
+        "cache-control": "private, no-store",
+        "content-disposition": attachment(file.path),
+        "etag": etag,
+    }
+    sent = request.headers
+    condition = evaluate(etag, if_match=sent.get("if-match"), if_none_match=sent.get("if-none-match"))
+    if condition is not Precondition.PROCEED:
+        await broker.streams.note_unread(claims, origin)
+        failed = condition is Precondition.FAILED
+        status = HTTPStatus.PRECONDITION_FAILED if failed else HTTPStatus.NOT_MODIFIED
+        return Response(status_code=status, headers=headers)
+    span = _span(request, etag, file.size)
+    headers["content-length"] = str(span.end - span.start if span else file.size)
+    if span:
+        headers["content-range"] = span.content_range
+    status = HTTPStatus.PARTIAL_CONTENT if span else HTTPStatus.OK
+    if request.method == "HEAD":
+        await broker.streams.note_unread(claims, origin)
+        return Response(status_code=status, headers=headers, media_type="application/octet-stream")
+    body = await _body(broker.streams, claims, span, origin)
+    return StreamingResponse(body, status, headers=headers, media_type="application/octet-stream")
+
+
+def _span(request: Request, etag: str, size: int) -> ByteRange | None:
+    # RFC 9110 14.2: Range is for GET alone; a HEAD is answered as a GET without it.
+    if request.method != "GET" or not range_applies(etag, if_range=request.headers.get("if-range")):
+        return None
+    return parse_range(request.headers.get("range"), size=size)
+
+
+async def _body(streams: Streams, claims: StreamClaims, span: ByteRange | None, origin: Origin) -> AsyncIterator[bytes]:
+    start, end = (span.start, span.end) if span else (0, claims.grant.file.size)
+    return await streams.read(claims, start, end, origin)

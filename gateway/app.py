@@ -1,0 +1,156 @@
+"""Puts the gateway together: settings become adapters, adapters become use cases, use cases become the API.
+
+Nothing here waits for Vault, S3 or an issuer: they may start after us, and until then requests are answered 503.
+"""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import httpx
+from fastapi import FastAPI
+
+from gateway.api import create_api
+from gateway.api.schemas import LoginIssuer, LoginOut
+from gateway.audit.journal import Journal
+from gateway.broker import Broker
+from gateway.broker.access import Guard
+from gateway.broker.browse import Browse
+from gateway.broker.health import Health
+from gateway.broker.links import Lifetimes, Links, StreamLinksSource
+from gateway.broker.pages import PagesOf, SealedPages
+from gateway.broker.publish import Publish
+from gateway.broker.review import Review
+from gateway.broker.rotate import Rotate
+from gateway.broker.sign_in import SignIn
+from gateway.broker.streams import Streams
+from gateway.catalog.cache import CachedPages, PageCache
+from gateway.clock import Clock, utc_now
+from gateway.errors import InvalidConfiguration
+from gateway.identity import GatewayTokens, Issuers, TokenExchange
+from gateway.keys.datakeys import DataKeys, link_secret
+from gateway.keys.vault import TransitVault
+from gateway.links.presign import Presigner
+from gateway.links.stream import LinkKey, StreamLinks
+from gateway.policy import load_policies
+from gateway.ports import Bucket, ObjectStore, PageStore, StorageCredentials
+from gateway.settings import Settings, StorageSettings
+from gateway.state.catalog import SqlCatalog
+from gateway.state.engine import Database
+from gateway.state.keys import SqlWrappedKeys
+from gateway.state.schema import migrate
+from gateway.storage.s3 import S3ObjectStore
+
+log = logging.getLogger(__name__)
+
+_ISSUER_TIMEOUT_SECONDS = 5.0
+
+
+@asynccontextmanager
+async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Broker]:
+    """Yield the use cases on the real adapters, and close what was opened.
+
+    Raises:
+        InvalidConfiguration: a secret's file cannot be read, or a setting does not fit its part.
+        InvalidPolicy: the policy folder does not load.
+        JournalUnavailable, JournalBroken: the journal cannot be opened.
+        StateUnavailable: the database cannot be opened or brought up to date.
+    """
+    async with AsyncExitStack() as opened:
+        policy = load_policies(settings.policy.directory)
+        journal = await opened.enter_async_context(
+            Journal(settings.audit.directory, instance=settings.audit.instance, clock=clock)
+        )
+        database = Database(settings.state.url)
+        opened.push_async_callback(database.close)
+        await migrate(database)
+        vault = TransitVault(settings.vault, clock)
+        opened.callback(vault.close)
+        http = await opened.enter_async_context(httpx.AsyncClient(timeout=_ISSUER_TIMEOUT_SECONDS, trust_env=False))
+        bucket, credentials = _bucket(settings.storage), _credentials(settings.storage)
+        objects = S3ObjectStore(bucket, credentials, timeout=settings.storage.timeout)
+        signer = Presigner(bucket, credentials, clock=clock)
+        catalog = SqlCatalog(database)
+        keys = DataKeys(vault, SqlWrappedKeys(database), clock)
+        opened.callback(keys.close)
+        tokens = GatewayTokens(vault, settings.server.public_url, clock, lifetime=settings.tokens.lifetime)
+        issuers = Issuers(settings.issuers, http, clock, development=settings.development)
+        pages_of = _pages_of(objects, keys)
+        stream_links = _stream_links(keys, settings.server.public_url, clock)
+        guard = Guard(policy, journal, clock)
+        links = settings.links
+        yield Broker(
+            sign_in=SignIn(TokenExchange(issuers, tokens), tokens, journal, clock),
+            browse=Browse(guard, catalog, pages_of),
+            links=Links(
+                guard,
+                catalog,
+                signer,
+                stream_links,
+                keys,
+                pages_of,
+                clock,
+                lifetimes=Lifetimes(links.default_ttl, links.min_ttl, links.max_ttl),
+            ),
+            streams=Streams(stream_links, keys, objects, journal, clock),
+            publish=Publish(guard, catalog, objects, signer, keys, pages_of, clock, link_ttl=links.max_ttl),
+            rotate=Rotate(guard, catalog, keys),
+            review=Review(guard, journal),
+            health=Health(
+                {"journal": journal.check, "state": catalog.check, "vault": vault.check, "storage": objects.check}
+            ),
+        )
+
+
+def create_app(settings: Settings, broker: Broker) -> FastAPI:
+    """Return the ASGI application."""
+    return create_api(
+        broker,
+        how_to_log_in=LoginOut(
+            token_endpoint=f"{settings.server.public_url}/oauth2/token",
+            issuers=[
+                LoginIssuer(alias=one.alias, issuer=one.issuer, client_id=one.client_id, scopes=one.scopes)
+                for one in settings.issuers
+                if one.client_id
+            ],
+        ),
+        max_body_bytes=settings.server.max_body_bytes,
+        max_commit_bytes=settings.server.max_commit_bytes,
+    )
+
+
+def _bucket(storage: StorageSettings) -> Bucket:
+    return Bucket(endpoint=storage.endpoint, name=storage.bucket, region=storage.region)
+
+
+def _credentials(storage: StorageSettings) -> StorageCredentials:
+    return StorageCredentials(_secret(storage.access_key_id_file), _secret(storage.secret_access_key_file))
+
+
+def _secret(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise InvalidConfiguration(f"The secret in {file} cannot be read.") from error
+
+
+def _pages_of(objects: ObjectStore, keys: DataKeys) -> PagesOf:
+    cache = PageCache()
+
+    def pages_of(resource_id: str) -> PageStore:
+        return CachedPages(SealedPages(objects, keys, resource_id), cache)
+
+    return pages_of
+
+
+def _stream_links(keys: DataKeys, base_url: str, clock: Clock) -> StreamLinksSource:
+    made: StreamLinks | None = None
+
+    async def stream_links() -> StreamLinks:
+        nonlocal made
+        if made is None:
+            made = StreamLinks([LinkKey(await link_secret(keys))], base_url=base_url, clock=clock)
+        return made
+
+    return stream_links

@@ -1,0 +1,26 @@
+"""The use cases: each a straight line from an access request to an answer, whose event is durable first."""
+
+from dataclasses import dataclass
+
+from gateway.broker.browse import Browse
+from gateway.broker.health import Health
+from gateway.broker.links import Links
+from gateway.broker.publish import Publish
+from gateway.broker.review import Review
+from gateway.broker.rotate import Rotate
+from gateway.broker.sign_in import SignIn
+from gateway.broker.streams import Streams
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Everything that the gateway does."""
+
+    sign_in: SignIn
+    browse: Browse
+    links: Links
+    streams: Streams
+    publish: Publish
+    rotate: Rotate
+    review: Review
+    health: Health

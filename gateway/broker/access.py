@@ -1,0 +1,159 @@
+"""Asks the policy and writes down the answer. Nothing is granted unless its event is durable first."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from gateway.audit import event
+from gateway.clock import Clock
+from gateway.errors import AccessDenied, GatewayError
+from gateway.model import AccessRequest, Decision, Outcome, Principal, Version
+from gateway.policy.context import context_of
+from gateway.ports import DecisionPoint, EventJournal
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request came from."""
+
+    request_id: str
+    source_ip: str
+    secure: bool
+    """Whether it came over TLS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, and from where."""
+
+    principal: Principal
+    origin: Origin
+
+
+@dataclass(slots=True)
+class Grant:
+    """A decided request on its way through a use case, which adds what its event should say."""
+
+    caller: Caller
+    request: AccessRequest
+    decision: Decision
+    version: Version | None = None
+    facts: dict[str, int | str] = field(default_factory=dict)
+    """Counts, sizes and ids, under the names that events know."""
+
+
+class Guard:
+    """The one gate of every use case: decides, lets the work run, records.
+
+    Args:
+        policy: the policy set in force.
+        journal: where events become durable.
+        clock: the time.
+    """
+
+    def __init__(self, policy: DecisionPoint, journal: EventJournal, clock: Clock) -> None:
+        self._policy = policy
+        self._journal = journal
+        self._clock = clock
+
+    def ask(self, caller: Caller, action: str, resource: str, extra: Mapping[str, str] | None = None) -> Grant:
+        """Return the policy's answer, allowed or not. On its own it grants nothing: see `recorded`."""
+        context = context_of(
+            caller.principal,
+            now=self._clock(),
+            source_ip=caller.origin.source_ip,
+            secure=caller.origin.secure,
+            extra=extra or {},
+        )
+        request = AccessRequest(caller.principal, action, resource, context)
+        return Grant(caller, request, self._policy.decide(request))
+
+    def recheck(self, grant: Grant, resource: str) -> None:
+        """Refuse if the resolved name of what was asked for is explicitly denied.
+
+        A caller who is allowed `…/latest/…` needs no allow on `…/v3/…`, but a deny on `…/v3/…` holds for
+        every tag and digest that names version 3.
+
+        Raises:
+            AccessDenied: it is denied.
+        """
+        if resource == grant.request.resource:
+            return
+        resolved = AccessRequest(grant.request.principal, grant.request.action, resource, grant.request.context)
+        decision = self._policy.decide(resolved)
+        if decision.outcome is Outcome.EXPLICIT_DENY:
+            grant.request, grant.decision = resolved, decision
+            require(grant)
+
+    @asynccontextmanager
+    async def recorded(self, grants: Sequence[Grant]) -> AsyncIterator[None]:
+        """Run the block if every grant is allowed; record each with its outcome, in one group, when it is done.
+
+        Raises:
+            AccessDenied: policy says no to one.
+            JournalUnavailable: an event could not be written; the block's result must not leave.
+        """
+        try:
+            for grant in grants:
+                require(grant)
+            yield
+        except Exception as error:
+            await self._record(grants, error)
+            raise
+        await self._record(grants)
+
+    @asynccontextmanager
+    async def reading(self, caller: Caller, action: str, resource: str) -> AsyncIterator[Grant]:
+        """Ask for one thing, and run the block as `recorded` does."""
+        grant = self.ask(caller, action, resource)
+        async with self.recorded([grant]):
+            yield grant
+
+    @asynccontextmanager
+    async def changing(self, caller: Caller, action: str, resource: str) -> AsyncIterator[Grant]:
+        """Like `reading`, for blocks that change something: the intent is durable before the block runs."""
+        grant = self.ask(caller, action, resource)
+        if grant.decision.allowed:
+            await self._journal.append(self._event(grant, intent=True))
+        async with self.recorded([grant]):
+            yield grant
+
+    async def _record(self, grants: Sequence[Grant], error: Exception | None = None) -> None:
+        await self._journal.append_all([self._event(grant, error=error) for grant in grants])
+
+    def _event(self, grant: Grant, *, error: Exception | None = None, intent: bool = False) -> Mapping[str, object]:
+        return event.decided(
+            grant.request,
+            grant.decision,
+            at=self._clock(),
+            request_id=grant.caller.origin.request_id,
+            source_ip=grant.caller.origin.source_ip,
+            version=grant.version,
+            facts=grant.facts,
+            intent=intent,
+            failure=_code(error),
+        )
+
+
+def require(grant: Grant) -> None:
+    """Return if the grant is allowed.
+
+    Raises:
+        AccessDenied: it is not. The message says who, what and on which name, all of which the caller gave us;
+            it does not say whether the thing exists, nor name the policy.
+    """
+    if grant.decision.allowed:
+        return
+    verb = grant.request.action.removeprefix("gateway:")
+    forbidden = grant.decision.outcome is Outcome.EXPLICIT_DENY
+    why = "a policy forbids it" if forbidden else "no policy allows it"
+    raise AccessDenied(
+        f"{grant.request.principal.name} may not {verb} on {grant.request.resource}: {why}.",
+        hint=f"Ask the data's steward for access, and name this request: {grant.caller.origin.request_id}.",
+    )
+
+
+def _code(error: Exception | None) -> str | None:
+    if error is None:
+        return None
+    return error.code if isinstance(error, GatewayError) else GatewayError.code

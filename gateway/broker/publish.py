@@ -1,0 +1,288 @@
+"""Publishing: a push is opened, its objects are uploaded straight to S3, and a commit makes them a version.
+
+Nothing is visible before the commit, and the commit is one transaction.
+"""
+
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from gateway import envelope
+from gateway.broker.access import Caller, Grant, Guard
+from gateway.broker.layout import object_key_in_bucket, push_prefix
+from gateway.broker.pages import PagesOf
+from gateway.broker.resolve import find_resource
+from gateway.catalog import manifest
+from gateway.clock import Clock
+from gateway.errors import IncompleteUpload, InvalidInput, PushClosed, TooLarge, UnknownPush, UnknownVersion
+from gateway.keys.datakeys import DataKeys
+from gateway.keys.derive import object_key
+from gateway.model import FileEntry, Link, Push, Resource, ResourceName, Version, check_path
+from gateway.ports import CatalogStore, LinkSigner, ObjectStore
+
+PART_BYTES = 64 << 20
+"""Bytes of ciphertext that travel in one PUT; a longer object is uploaded in parts."""
+MAX_PARTS = 10_000
+"""S3's limit on the parts of an upload (AWS, "Amazon S3 multipart upload limits")."""
+PUSH_LIFETIME = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An object that the client may encrypt and upload."""
+
+    number: int
+    object_key: bytes = field(repr=False)
+    ciphertext_size: int
+    parts: int
+    link: Link | None
+    """Where to PUT it whole; none if it needs parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file of the coming version whose bytes were uploaded in this push."""
+
+    path: str
+    size: int
+    sha256: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A file of the coming version whose bytes an earlier version has already."""
+
+    path: str
+    version: int
+    source_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    resource: Resource
+    push: Push
+
+
+class Publish:
+    """The publishing use cases."""
+
+    def __init__(
+        self,
+        guard: Guard,
+        store: CatalogStore,
+        objects: ObjectStore,
+        signer: LinkSigner,
+        keys: DataKeys,
+        pages_of: PagesOf,
+        clock: Clock,
+        *,
+        link_ttl: timedelta,
+    ) -> None:
+        self._guard = guard
+        self._store = store
+        self._objects = objects
+        self._signer = signer
+        self._keys = keys
+        self._pages_of = pages_of
+        self._clock = clock
+        self._link_ttl = link_ttl
+
+    async def open(self, caller: Caller, name: ResourceName, *, description: str) -> tuple[Push, Version | None]:
+        """Start a push, creating the resource and its KEK if they are new; return it with the newest version."""
+        async with self._guard.changing(caller, "gateway:PublishVersion", str(name)):
+            resource = await self._store.find_resource(name) or await self._create(caller, name, description)
+            epoch, _ = await self._keys.current(resource.id)
+            push = self._new_push(caller, resource, epoch)
+            await self._store.open_push(push)
+            newest = (await self._store.tags(resource)).get("latest")
+            return push, await self._store.find_version(resource, number=newest) if newest else None
+
+    async def _create(self, caller: Caller, name: ResourceName, description: str) -> Resource:
+        async with self._guard.changing(caller, "gateway:CreateResource", str(name)):
+            return await self._store.create_resource(
+                Resource(secrets.token_hex(16), name, self._clock(), caller.principal.name, description)
+            )
+
+    def _new_push(self, caller: Caller, resource: Resource, epoch: int) -> Push:
+        return Push(
+            id=secrets.token_hex(16),
+            resource_id=resource.id,
+            issuer=caller.principal.issuer,
+            subject=caller.principal.subject,
+            epoch=epoch,
+            created_at=self._clock(),
+            expires_at=self._clock() + PUSH_LIFETIME,
+        )
+
+    async def add_objects(
+        self, caller: Caller, name: ResourceName, push_id: str, sizes: Sequence[int]
+    ) -> Sequence[Upload]:
+        """Reserve an object for each plaintext size, and return its key and where to put it."""
+        async with self._guard.changing(caller, "gateway:PublishVersion", str(name)) as grant:
+            session = await self._session(caller, name, push_id)
+            for size in sizes:
+                if envelope.ciphertext_size(size) > MAX_PARTS * PART_BYTES:
+                    raise TooLarge(f"A file of {size:,} bytes is over the limit of {MAX_PARTS * PART_BYTES:,}.")
+            data_key = await self._keys.data_key(session.resource.id, session.push.epoch)
+            first = await self._store.reserve_objects(session.push.id, len(sizes))
+            grant.facts |= {"objects": len(sizes), "bytes": sum(sizes)}
+            return [await self._upload(session, data_key, first + i, size) for i, size in enumerate(sizes)]
+
+    async def _upload(self, session: _Session, data_key: bytes, number: int, size: int) -> Upload:
+        object_id = f"{session.push.id}/{number}"
+        key = object_key_in_bucket(session.resource.id, object_id)
+        total = envelope.ciphertext_size(size)
+        parts = -(-total // PART_BYTES)
+        if parts > 1:
+            await self._store.add_upload(session.push.id, number, await self._objects.start_multipart(key))
+        return Upload(
+            number=number,
+            object_key=object_key(data_key, resource_id=session.resource.id, object_id=object_id),
+            ciphertext_size=total,
+            parts=parts,
+            link=self._put_link(key, total) if parts == 1 else None,
+        )
+
+    def _put_link(self, key: str, size: int, query: Mapping[str, str] | None = None) -> Link:
+        # The length is signed: S3 refuses a body that is longer or shorter than announced.
+        headers = {"content-length": str(size)}
+        return self._signer.sign("PUT", key, expires_in=self._link_ttl, headers=headers, query=query)
+
+    async def part_links(
+        self, caller: Caller, name: ResourceName, push_id: str, number: int, *, size: int, parts: Sequence[int]
+    ) -> Sequence[tuple[int, int, Link]]:
+        """Return (part number, bytes, link) for the wanted parts of an object of `size` plaintext bytes."""
+        async with self._guard.changing(caller, "gateway:PublishVersion", str(name)) as grant:
+            session = await self._session(caller, name, push_id)
+            key, upload_id = await self._multipart(session, number)
+            grant.facts["parts"] = len(parts)
+            return [(part, *self._part(key, upload_id, size, part)) for part in parts]
+
+    def _part(self, key: str, upload_id: str, size: int, part: int) -> tuple[int, Link]:
+        start = (part - 1) * PART_BYTES
+        length = min(PART_BYTES, envelope.ciphertext_size(size) - start)
+        if length <= 0:
+            raise InvalidInput(f"An object of {size:,} bytes has no part {part}.")
+        return length, self._put_link(key, length, {"partNumber": str(part), "uploadId": upload_id})
+
+    async def finish_object(
+        self, caller: Caller, name: ResourceName, push_id: str, number: int, etags: Sequence[str]
+    ) -> None:
+        """Join an object's parts."""
+        async with self._guard.changing(caller, "gateway:PublishVersion", str(name)):
+            session = await self._session(caller, name, push_id)
+            key, upload_id = await self._multipart(session, number)
+            await self._objects.finish_multipart(key, upload_id, etags)
+
+    async def _multipart(self, session: _Session, number: int) -> tuple[str, str]:
+        upload_id = await self._store.find_upload(session.push.id, number)
+        if upload_id is None:
+            raise UnknownPush(f"Object {number} of push {session.push.id} is not uploaded in parts.")
+        return object_key_in_bucket(session.resource.id, f"{session.push.id}/{number}"), upload_id
+
+    async def commit(
+        self,
+        caller: Caller,
+        name: ResourceName,
+        push_id: str,
+        files: AsyncIterator[NewFile | KeptFile],
+        *,
+        message: str,
+        tags: Sequence[str],
+    ) -> Version:
+        """Make the files a version: all of them, or nothing. A commit that is repeated returns the same version.
+
+        Raises:
+            IncompleteUpload: an object is missing, or not as long as announced.
+            VersionExists: the newest version is this very content.
+        """
+        async with self._guard.changing(caller, "gateway:PublishVersion", str(name)) as grant:
+            session = await self._session(caller, name, push_id, committing=True)
+            if session.push.committed_as is not None:
+                grant.version = await self._version(session.resource, session.push.committed_as)
+                return grant.version
+            entries = await self._entries(session, files)
+            root = await manifest.build(entries, self._pages_of(session.resource.id))
+            grant.version = await self._store.commit_push(
+                session.push,
+                Version(
+                    resource=name,
+                    number=0,  # the store gives the next one
+                    digest=f"sha256:{root.digest}",
+                    file_count=root.file_count,
+                    total_bytes=root.total_bytes,
+                    published_at=self._clock(),
+                    published_by=caller.principal.name,
+                    message=message,
+                ),
+                ["latest", *tags],
+            )
+            _count(grant, grant.version)
+            return grant.version
+
+    async def _entries(self, session: _Session, files: AsyncIterator[NewFile | KeptFile]) -> list[FileEntry]:
+        resource, push = session.resource, session.push
+        prefix = push_prefix(resource.id, push.id)
+        uploaded = {o.key.removeprefix(prefix): o.size async for o in self._objects.list(prefix)}
+        data_key = await self._keys.data_key(resource.id, push.epoch)
+        entries = []
+        async for file in files:
+            check_path(file.path)
+            if isinstance(file, KeptFile):
+                entries.append(await self._kept(resource, file))
+                continue
+            _require_whole(file, uploaded.get(str(file.number)))
+            object_id = f"{push.id}/{file.number}"
+            check = envelope.key_check(object_key(data_key, resource_id=resource.id, object_id=object_id))
+            entries.append(FileEntry(file.path, file.size, file.sha256, object_id, push.epoch, check))
+        entries.sort(key=lambda entry: entry.path.encode())
+        return entries
+
+    async def _kept(self, resource: Resource, file: KeptFile) -> FileEntry:
+        version = await self._version(resource, file.version)
+        digest = version.digest.removeprefix("sha256:")
+        found = await manifest.lookup(digest, file.source_path, self._pages_of(resource.id))
+        return FileEntry(file.path, found.size, found.sha256, found.object_id, found.epoch, found.key_check)
+
+    async def _version(self, resource: Resource, number: int) -> Version:
+        version = await self._store.find_version(resource, number=number)
+        if version is None:
+            raise UnknownVersion(f"{resource.name} has no version v{number}.")
+        return version
+
+    async def abort(self, caller: Caller, name: ResourceName, push_id: str) -> None:
+        """Close a push without publishing; its objects are nobody's then."""
+        async with self._guard.changing(caller, "gateway:PublishVersion", str(name)):
+            session = await self._session(caller, name, push_id)
+            for number, upload_id in await self._store.close_push(session.push.id):
+                key = object_key_in_bucket(session.resource.id, f"{session.push.id}/{number}")
+                await self._objects.abort_multipart(key, upload_id)
+
+    async def _session(self, caller: Caller, name: ResourceName, push_id: str, *, committing: bool = False) -> _Session:
+        """Return the push if it is this caller's, on this resource, and open."""
+        resource = await find_resource(self._store, name)
+        push = await self._store.find_push(push_id)
+        mine = (caller.principal.issuer, caller.principal.subject)
+        if push is None or push.resource_id != resource.id or (push.issuer, push.subject) != mine:
+            raise UnknownPush(f"You have no push {push_id} on {name}.", hint="Start again with 'gateway push'.")
+        if push.committed_as is not None and not committing:
+            raise PushClosed(f"Push {push_id} is published as {name}@v{push.committed_as}.")
+        if push.closed or push.expires_at <= self._clock():
+            raise PushClosed(f"Push {push_id} on {name} is over.", hint="Start again with 'gateway push'.")
+        return _Session(resource, push)
+
+
+def _require_whole(file: NewFile, uploaded: int | None) -> None:
+    if uploaded is None:
+        raise IncompleteUpload(f"{file.path!r} was not uploaded.", hint="Run the push again.")
+    wanted = envelope.ciphertext_size(file.size)
+    if uploaded != wanted:
+        raise IncompleteUpload(
+            f"{file.path!r} has {uploaded:,} bytes in S3, and {wanted:,} were announced.", hint="Run the push again."
+        )
+
+
+def _count(grant: Grant, version: Version) -> None:
+    grant.facts |= {"files": version.file_count, "bytes": version.total_bytes}

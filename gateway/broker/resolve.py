@@ -1,0 +1,37 @@
+"""From a caller's words to the catalog's: names to resources, references to versions."""
+
+from gateway.errors import UnknownResource, UnknownTag, UnknownVersion
+from gateway.model import Resource, ResourceName, Version, VersionRef
+from gateway.ports import CatalogStore
+
+
+async def find_resource(store: CatalogStore, name: ResourceName) -> Resource:
+    """Return the resource of this name.
+
+    Raises:
+        UnknownResource: there is none.
+    """
+    resource = await store.find_resource(name)
+    if resource is None:
+        raise UnknownResource(f"There is no {name}.", hint="'gateway ls' shows what you may see.")
+    return resource
+
+
+async def find_version(store: CatalogStore, resource: Resource, ref: VersionRef) -> Version:
+    """Return the version that a reference names at this moment.
+
+    Raises:
+        UnknownTag: the resource has no such tag.
+        UnknownVersion: the resource has no such number or digest.
+    """
+    number = ref.number
+    if ref.tag is not None:
+        number = (await store.tags(resource)).get(ref.tag)
+        if number is None:
+            raise UnknownTag(
+                f"{resource.name} has no tag {ref.tag!r}.", hint=f"'gateway ls {resource.name}' lists them."
+            )
+    version = await store.find_version(resource, number=number, digest=ref.digest)
+    if version is None:
+        raise UnknownVersion(f"{resource.name} has no version {ref}.", hint=f"'gateway ls {resource.name}' lists them.")
+    return version

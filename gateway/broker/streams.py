@@ -1,0 +1,149 @@
+"""Serves stream links: opens the link, opens the file's key, and decrypts on the way. Constant memory."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from gateway.audit import event
+from gateway.broker.access import Origin
+from gateway.broker.layout import object_key_in_bucket
+from gateway.broker.links import StreamLinksSource
+from gateway.clock import Clock
+from gateway.envelope import HEADER_BYTES, RangeDecryptor, plan_range, verify_key
+from gateway.errors import GatewayError
+from gateway.keys.datakeys import DataKeys
+from gateway.keys.derive import object_key
+from gateway.links.claims import StreamClaims
+from gateway.model import AccessRequest, Decision, Outcome
+from gateway.ports import EventJournal, ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """One use of a stream link."""
+
+    claims: StreamClaims
+    start: int
+    end: int
+    origin: Origin
+
+    @property
+    def request(self) -> AccessRequest:
+        """What the link was issued for."""
+        grant = self.claims.grant
+        resource = f"{grant.resource}/v{grant.version}/{grant.file.path}"
+        return AccessRequest(grant.principal, "gateway:ReadFile", resource)
+
+    @property
+    def decision(self) -> Decision:
+        """The link itself is what lets the bytes out; the event of its issue says by which policy."""
+        return Decision(Outcome.ALLOW, (f"link#{self.claims.token_id.hex()}",))
+
+
+class Streams:
+    """The stream links' use cases."""
+
+    def __init__(
+        self, stream_links: StreamLinksSource, keys: DataKeys, objects: ObjectStore, journal: EventJournal, clock: Clock
+    ) -> None:
+        self._stream_links = stream_links
+        self._keys = keys
+        self._objects = objects
+        self._journal = journal
+        self._clock = clock
+
+    async def open(self, token: str, method: str, origin: Origin) -> StreamClaims:
+        """Return what a link grants.
+
+        Raises:
+            LinkRefused: we did not sign this link, or not for this method; recorded.
+            LinkExpired: it was good once; recorded.
+        """
+        links = await self._stream_links()
+        try:
+            return links.open(token, method=method)
+        except GatewayError as error:
+            await self._journal.append(
+                event.refused_link(error, at=self._clock(), request_id=origin.request_id, source_ip=origin.source_ip)
+            )
+            raise
+
+    async def read(self, claims: StreamClaims, start: int, end: int, origin: Origin) -> AsyncIterator[bytes]:
+        """Return the plaintext bytes `start` to `end` (exclusive), as they come and authenticate.
+
+        The intent is durable, and the first bytes have authenticated, before this returns; so what can fail early
+        fails before anything was said to the client. A second event says how many bytes left.
+
+        Raises:
+            IntegrityError: the object is not what was written.
+            StorageUnavailable, VaultUnavailable: a part is away.
+        """
+        use = _Use(claims, start, end, origin)
+        await self._journal.append(self._intended(use))
+        plaintext = self._plaintext(claims, start, end)
+        try:
+            first = await anext(plaintext, b"")
+        except GatewayError as error:
+            await self._journal.append(self._served(use, 0, error.code))
+            raise
+        return self._counted(use, first, plaintext)
+
+    async def note_unread(self, claims: StreamClaims, origin: Origin) -> None:
+        """Record the use of a link that sends no bytes: a HEAD, or a condition that did not hold."""
+        await self._journal.append(self._served(_Use(claims, 0, 0, origin), 0))
+
+    async def _plaintext(self, claims: StreamClaims, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        grant, file = claims.grant, claims.grant.file
+        data_key = await self._keys.data_key(grant.resource_id, file.epoch)
+        key = object_key(data_key, resource_id=grant.resource_id, object_id=file.object_id)
+        verify_key(key, file.key_check)
+        where = object_key_in_bucket(grant.resource_id, file.object_id)
+        plan = plan_range(start, end, file.size)
+        header = b"".join([part async for part in self._objects.stream(where, start=0, end=HEADER_BYTES)])
+        decryptor = RangeDecryptor(key, header, plan)
+        ciphertext = self._objects.stream(where, start=plan.ciphertext_start, end=plan.ciphertext_end)
+        async for chunk in ciphertext:
+            for piece in decryptor.update(chunk):
+                yield piece
+        for piece in decryptor.finalize():
+            yield piece
+
+    async def _counted(self, use: _Use, first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+        sent, failure = 0, None
+        try:
+            async with aclosing(rest):
+                yield first
+                sent = len(first)
+                async for piece in rest:
+                    yield piece
+                    sent += len(piece)
+        except GatewayError as error:
+            failure = error.code
+            raise
+        finally:
+            # Also when the client left half-way: what left is what is recorded.
+            await self._journal.append(self._served(use, sent, failure))
+
+    def _intended(self, use: _Use) -> Mapping[str, object]:
+        return event.decided(
+            use.request,
+            use.decision,
+            at=self._clock(),
+            request_id=use.origin.request_id,
+            source_ip=use.origin.source_ip,
+            facts={"mode": "stream", "bytes": use.end - use.start},
+            intent=True,
+        )
+
+    def _served(self, use: _Use, sent: int, failure: str | None = None) -> Mapping[str, object]:
+        return event.served(
+            use.request,
+            use.decision,
+            at=self._clock(),
+            request_id=use.origin.request_id,
+            source_ip=use.origin.source_ip,
+            start=use.start,
+            end=use.end,
+            sent=sent,
+            failure=failure,
+        )

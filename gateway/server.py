@@ -1,0 +1,92 @@
+"""Runs the gateway on uvicorn: listens, serves, and on SIGTERM or Ctrl-C finishes what it has begun."""
+
+import asyncio
+import errno
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+import uvloop
+
+from gateway.app import assemble, create_app
+from gateway.errors import InvalidConfiguration, PortInUse
+from gateway.settings import Settings, load
+
+log = logging.getLogger(__name__)
+
+_BACKLOG = 2048
+_DRAIN_SECONDS = 30
+
+
+def run(config: Path) -> None:
+    """Serve until a signal comes.
+
+    Raises:
+        InvalidConfiguration: a setting is wrong.
+        PortInUse: somebody else listens on the port.
+        GatewayError: as `gateway.app.assemble`.
+    """
+    settings = load(config)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log.setLevel(logging.INFO)
+    with listening(settings.server.host, settings.server.port) as listener:
+        uvloop.run(_serve(settings, listener))
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """Yield a listening socket.
+
+    Raises:
+        PortInUse: somebody else listens there.
+        InvalidConfiguration: we may not, or cannot, listen there.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            listener.listen(_BACKLOG)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                hint = "Stop who listens there, or choose another port."
+                raise PortInUse(f"Port {port} on {host} is in use.", hint=hint) from error
+            raise InvalidConfiguration(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
+        yield listener
+
+
+async def _serve(settings: Settings, listener: socket.socket) -> None:
+    async with assemble(settings) as broker:
+        for part, state in (await broker.health.report()).items():
+            if state != "ok":
+                log.warning("%s is away, and requests that need it are answered 503: %s", part, state)
+        config = uvicorn.Config(
+            create_app(settings, broker),
+            log_config=None,
+            access_log=False,  # a stream link's path is a secret; the journal says who did what
+            lifespan="off",
+            server_header=False,
+            proxy_headers=False,  # a forwarded address is the sender's word
+            timeout_keep_alive=15,
+            timeout_graceful_shutdown=_DRAIN_SECONDS,
+        )
+        log.info("serving %s", settings.server.public_url)
+        await _Server(config).serve(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Begin to drain on a signal. Unlike uvicorn's own, it is not raised again: the journal is yet to close."""
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGINT, signal.SIGTERM)
+        for number in signals:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
