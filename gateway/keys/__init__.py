@@ -1,0 +1,1 @@
+"""Keys as a tree: KEKs in Vault, data keys that they wrap, object keys that derive from those."""

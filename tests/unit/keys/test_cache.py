@@ -1,0 +1,70 @@
+from datetime import timedelta
+
+import pytest
+
+from gateway.keys.cache import KeyCache
+
+KEY = bytes(range(32))
+
+
+@pytest.fixture
+def cache(clock):
+    return KeyCache(clock, capacity=2, lifetime=timedelta(minutes=5))
+
+
+def held(cache, slot):
+    return cache._entries[slot].key
+
+
+def test_a_key_is_gone_and_overwritten_when_its_time_is_over(cache, clock):
+    cache.put(("r", 1), KEY)
+    inside = held(cache, ("r", 1))
+    clock.advance(minutes=5)
+    assert cache.get(("r", 1)) is None
+    assert len(cache) == 0
+    assert inside == bytes(32)
+
+
+def test_a_key_is_there_until_its_time_is_over(cache, clock):
+    cache.put(("r", 1), KEY)
+    clock.advance(minutes=5, microseconds=-1)
+    assert cache.get(("r", 1)) == KEY
+
+
+def test_use_does_not_prolong_a_keys_time(cache, clock):
+    cache.put(("r", 1), KEY)
+    clock.advance(minutes=4)
+    assert cache.get(("r", 1)) == KEY
+    clock.advance(minutes=1)
+    assert cache.get(("r", 1)) is None
+
+
+def test_the_key_unused_for_longest_gives_way_and_is_overwritten(cache):
+    cache.put(("a", 1), KEY)
+    cache.put(("b", 1), KEY)
+    inside = held(cache, ("b", 1))
+    cache.get(("a", 1))
+    cache.put(("c", 1), KEY)
+    assert cache.get(("b", 1)) is None
+    assert inside == bytes(32)
+    assert cache.get(("a", 1)) == cache.get(("c", 1)) == KEY
+
+
+def test_a_replaced_key_is_overwritten(cache):
+    cache.put(("a", 1), KEY)
+    inside = held(cache, ("a", 1))
+    cache.put(("a", 1), bytes(32))
+    assert inside == bytes(32)
+
+
+def test_wiping_does_not_reach_a_callers_copy(cache):
+    cache.put(("a", 1), KEY)
+    mine = cache.get(("a", 1))
+    cache.clear()
+    assert mine == KEY
+    assert len(cache) == 0
+
+
+def test_a_key_is_not_in_the_repr_of_an_entry(cache):
+    cache.put(("a", 1), KEY)
+    assert "key" not in repr(cache._entries)
