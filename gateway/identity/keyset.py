@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from joserfc.errors import JoseError
-from joserfc.jwk import Key, RSAKey, import_key
+from joserfc.jwk import Key, import_key
+
+from gateway.identity.encoding import decode_base64url
 
 MAX_KEYS = 100
 MIN_RSA_BITS = 2048
@@ -73,10 +75,15 @@ def _import(entry: Mapping[str, object]) -> Key | None:
     members = _PUBLIC_MEMBERS.get(str(entry.get("kty")), ())
     public: dict[str, Any] = {name: entry[name] for name in members if name in entry}
     try:
-        key = import_key(public)
+        return import_key(public) if _is_long_enough(public) else None
     except (JoseError, ValueError, TypeError, KeyError):
         return None
-    return key if not isinstance(key, RSAKey) or key.raw_value.key_size >= MIN_RSA_BITS else None
+
+
+def _is_long_enough(public: Mapping[str, Any]) -> bool:
+    if public.get("kty") != "RSA":
+        return True  # a curve is long enough by its name
+    return int.from_bytes(decode_base64url(public["n"]), "big").bit_length() >= MIN_RSA_BITS
 
 
 def _fits(key: Key, algorithm: str) -> bool:
