@@ -104,6 +104,7 @@ class Journal:
 
         Raises:
             JournalUnavailable: it is not in the journal. A later call may work again.
+            ValueError: it has no uid, or is not made of what JSON can say.
         """
         return (await self.append_all([event]))[0]
 
@@ -114,12 +115,13 @@ class Journal:
             JournalUnavailable: none of them is in the journal. A later call may work again.
         """
         self._require_writer()
+        uids = [uid_of(event) for event in events]
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(([encode_event(event) for event in events], written))
         if self._commits is None:
             self._commits = asyncio.create_task(self._commit_waiting())
         await written
-        return [uid_of(event) for event in events]
+        return uids
 
     async def lines(self, *, after: int, limit: int) -> list[bytes]:
         """Return up to `limit` durable lines of the records numbered above `after`, each with its newline.

@@ -6,7 +6,7 @@ Each function returns one OCSF object with the fields that we fill in, and no ot
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from ipaddress import ip_address
-from uuid import uuid4
+from secrets import token_hex
 
 from gateway import __version__
 from gateway.model import AccessRequest, Decision, Principal, PrincipalKind, Version
@@ -70,7 +70,7 @@ def base(  # noqa: PLR0913  # one for each thing that differs
     class_uid, class_name, activities = kind.value
     status_id, status_name, severity_id = status.value
     metadata: Object = {
-        "uid": uuid4().hex,
+        "uid": token_hex(16),
         "version": VERSION,
         "product": PRODUCT,
     }

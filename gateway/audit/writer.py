@@ -63,7 +63,7 @@ class JournalWriter:
         self._segment: _Segment | None = None
         with _as_unavailable(folder):
             _make_folder(folder)
-            self._lock = _take_lock(folder)
+            self._lock: int | None = _take_lock(folder)
             try:
                 self._resume()
             except BaseException:
@@ -103,10 +103,13 @@ class JournalWriter:
                 path.unlink()
 
     def close(self) -> None:
-        """Let go of the journal."""
+        """Let go of the journal. Closing twice does no harm."""
         if self._segment:
             self._segment.close()
-        os.close(self._lock)
+            self._segment = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _current_segment(self) -> "_Segment":
         """Return the segment that takes the next record: the open one, or a new one where it is full."""

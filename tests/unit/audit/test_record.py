@@ -1,0 +1,80 @@
+import json
+
+import pytest
+
+from gateway.audit.record import Head, encode_event, follow, genesis, is_whole, parse, seal
+
+START = Head(0, genesis("gateway-1", 0))
+
+
+def test_a_line_does_not_follow_another_head():
+    line, _ = seal(START, encode_event({"n": 1}))
+    assert follow(Head(0, genesis("gateway-2", 0)), line) is None
+    assert follow(Head(1, START.hash), line) is None
+
+
+@pytest.mark.parametrize("place", [0, 8, 30, 90, -2, -20, -70, -76])
+def test_a_line_with_any_byte_changed_does_not_follow(place):
+    line, _ = seal(START, encode_event({"n": 1}))
+    changed = bytearray(line)
+    changed[place] ^= 1
+    assert follow(START, bytes(changed)) is None
+
+
+def test_a_line_without_its_newline_does_not_follow():
+    line, _ = seal(START, encode_event({"n": 1}))
+    assert follow(START, line[:-1]) is None
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1, 2}])
+def test_what_json_cannot_say_is_no_event(value):
+    with pytest.raises((ValueError, TypeError)):
+        encode_event({"value": value})
+
+
+def test_a_lone_surrogate_is_no_event():
+    with pytest.raises(UnicodeEncodeError):
+        encode_event({"name": "\ud800"})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"{}\n",
+        b"garbage\n",
+        b'{"seq":0,"prev":"%b","event":{},"hash":"%b"}\n' % (b"a" * 64, b"b" * 64),
+        b'{"seq":01,"prev":"%b","event":{},"hash":"%b"}\n' % (b"a" * 64, b"b" * 64),
+        b'{"seq":1,"prev":"%b","event":{},"hash":"%b"}\n' % (b"A" * 64, b"b" * 64),
+        b'{"seq":1,"prev":"%b","event":{},"hash":"%b"} \n' % (b"a" * 64, b"b" * 64),
+    ],
+)
+def test_another_shape_is_no_record(line):
+    assert parse(line) is None
+
+
+def test_a_sealed_line_is_json_of_one_line_and_follows():
+    line, head = seal(START, encode_event({"b": "é\n\u2028", "a": [True, None, 1]}))
+    assert line.count(b"\n") == 1
+    assert json.loads(line) == {
+        "seq": 1,
+        "prev": START.hash.decode(),
+        "event": {"a": [True, None, 1], "b": "é\n\u2028"},
+        "hash": head.hash.decode(),
+    }
+    assert follow(START, line) == head
+    assert is_whole(line)
+
+
+def test_a_record_is_read_back():
+    line, head = seal(START, encode_event({"n": 1, "hash": "x"}))
+    record = parse(line)
+    assert record is not None
+    assert (record.head, record.prev, record.read_event()) == (head, START.hash, {"n": 1, "hash": "x"})
+
+
+def test_the_encoding_is_the_one_of_rfc_8785():
+    # RFC 8785 3.2.2.2: the two-letter escapes, lower-case \u for other controls, and everything else as it is
+    assert encode_event({"z": '\b\t\n\f\r"\\/\x00\x1f\x7f€', "a": 1}) == (
+        b'{"a":1,"z":"\\b\\t\\n\\f\\r\\"\\\\/\\u0000\\u001f\x7f\xe2\x82\xac"}'
+    )
