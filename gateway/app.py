@@ -68,7 +68,7 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         vault = TransitVault(settings.vault, clock)
         opened.callback(vault.close)
         http = await opened.enter_async_context(httpx.AsyncClient(timeout=_ISSUER_TIMEOUT_SECONDS, trust_env=False))
-        bucket, credentials = _bucket(settings.storage), _credentials(settings.storage)
+        bucket, credentials = bucket_of(settings.storage), credentials_of(settings.storage)
         objects = S3ObjectStore(bucket, credentials, timeout=settings.storage.timeout)
         signer = Presigner(bucket, credentials, clock=clock)
         catalog = SqlCatalog(database)
@@ -120,11 +120,17 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
     )
 
 
-def _bucket(storage: StorageSettings) -> Bucket:
+def bucket_of(storage: StorageSettings) -> Bucket:
+    """Return where the objects are."""
     return Bucket(endpoint=storage.endpoint, name=storage.bucket, region=storage.region)
 
 
-def _credentials(storage: StorageSettings) -> StorageCredentials:
+def credentials_of(storage: StorageSettings) -> StorageCredentials:
+    """Return who we are to S3.
+
+    Raises:
+        InvalidConfiguration: a secret's file cannot be read.
+    """
     return StorageCredentials(_secret(storage.access_key_id_file), _secret(storage.secret_access_key_file))
 
 
