@@ -1,0 +1,128 @@
+"""One condition: an operator, a key and values, compiled to a test of a request.
+
+The rules for keys that are missing are AWS's ("Condition operators", "Set operators for multivalued context keys"):
+without a qualifier a missing key fails, and holds where the operator is negated or ends in IfExists;
+`ForAllValues:` holds on nothing, `ForAnyValue:` does not.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import TypeAlias
+
+from gateway.policy.findings import Refusal
+from gateway.policy.operators import NULL, OPERATORS, Text
+from gateway.policy.query import Query
+from gateway.policy.template import fold
+
+ConditionTest: TypeAlias = Callable[[Query], bool]
+
+_IF_EXISTS = "IfExists"
+
+
+class Qualifier(StrEnum):
+    """How the many values of a key are put together."""
+
+    NONE = ""
+    FOR_ALL = "ForAllValues"
+    FOR_ANY = "ForAnyValue"
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An operator's name, taken apart."""
+
+    qualifier: Qualifier
+    base: str
+    if_exists: bool
+
+    @property
+    def negated(self) -> bool:
+        """Whether it holds on what does not match."""
+        return OPERATORS[self.base][1]
+
+    def __str__(self) -> str:
+        prefix = f"{self.qualifier}:" if self.qualifier else ""
+        return f"{prefix}{self.base}{_IF_EXISTS if self.if_exists else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """All that stands for one key under one operator."""
+
+    operator: Operator
+    key: Text
+    values: tuple[Text, ...]
+    test: ConditionTest = field(repr=False, compare=False)
+
+    @property
+    def folded(self) -> str:
+        """The key as it compares."""
+        return fold(self.key.value)
+
+
+def parse_operator(name: Text) -> Operator:
+    """Take an operator's name apart.
+
+    >>> str(parse_operator(Text("ForAnyValue:StringLikeIfExists", 0)))
+    'ForAnyValue:StringLikeIfExists'
+
+    Raises:
+        Refusal: there is no such operator.
+    """
+    prefix, colon, rest = name.value.rpartition(":")
+    base = rest.removesuffix(_IF_EXISTS)
+    if base not in OPERATORS or prefix not in set(Qualifier) or (colon and not prefix):
+        raise Refusal(name.offset, f"There is no condition operator {name.value[:80]!r}.", _suggest(name.value))
+    if base == NULL and rest != NULL:
+        raise Refusal(name.offset, "Null takes no IfExists: it asks whether the key exists.", "Write Null.")
+    if base == NULL and prefix:
+        raise Refusal(name.offset, f"Null takes no {prefix}: it asks about the key, not its values.", "Write Null.")
+    return Operator(Qualifier(prefix), base, rest != base)
+
+
+def _suggest(name: str) -> str:
+    prefixes = ("", "ForAllValues:", "ForAnyValue:")
+    names = [prefix + base + suffix for prefix in prefixes for base in OPERATORS for suffix in ("", _IF_EXISTS)]
+    by_case = {known.lower(): known for known in names}
+    close = get_close_matches(name.lower()[:80], by_case, n=1)
+    return f"Did you mean {by_case[close[0]]}?" if close else ""
+
+
+def compile_condition(operator: Operator, key: Text, values: Sequence[Text], *, variables: bool) -> Condition:
+    """Compile the values, once.
+
+    Raises:
+        Refusal: a value is not of the operator's type.
+    """
+    comparison, negated = OPERATORS[operator.base]
+    match = comparison(values, variables)
+    folded, wanted = fold(key.value), not negated
+    if operator.base == NULL:
+        # The comparison is told whether the key is null, the one fact that this operator asks for.
+        def test(query: Query) -> bool:
+            return bool(match("false" if query.values(folded) else "true", query))
+
+    elif operator.qualifier:
+        for_all, if_exists = operator.qualifier is Qualifier.FOR_ALL, operator.if_exists
+        quantify = all if for_all else any
+
+        def test(query: Query) -> bool:
+            found = query.values(folded)
+            if not found:
+                return for_all or if_exists
+            # "…resolves to a null data set, such as an empty string."
+            if found == ("",):
+                return for_all
+            return quantify(match(value, query) is wanted for value in found)
+
+    else:
+        missing = negated or operator.if_exists
+        quantify = all if negated else any
+
+        def test(query: Query) -> bool:
+            found = query.values(folded)
+            return quantify(match(value, query) is wanted for value in found) if found else missing
+
+    return Condition(operator, key, tuple(values), test)

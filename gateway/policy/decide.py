@@ -1,0 +1,107 @@
+"""Decides access. Deny overrides; default deny; a token's narrowing must allow as well.
+
+The whole authoriser is `judge`; the rest is how the questions and the answers of the gateway are put.
+Source: IAM User Guide, "Policy evaluation logic".
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from hashlib import sha256
+
+from gateway.model import AccessRequest, Decision, Outcome
+from gateway.policy.compiled import StatementIndex
+from gateway.policy.document import Dialect, Document, Effect, read_document
+from gateway.policy.principals import answers_to
+from gateway.policy.query import Query
+from gateway.policy.stepup import Login, logins_of
+
+
+@dataclass(frozen=True)
+class Statements:
+    """A set of documents, compiled once: those that deny, and those that allow."""
+
+    documents: tuple[Document, ...]
+
+    @cached_property
+    def denies(self) -> StatementIndex:
+        """What can refuse."""
+        return StatementIndex(self.documents, Effect.DENY)
+
+    @cached_property
+    def allows(self) -> StatementIndex:
+        """What can grant."""
+        return StatementIndex(self.documents, Effect.ALLOW)
+
+    @cached_property
+    def logins(self) -> tuple[Login, ...]:
+        """Which stronger logins the conditions ask for."""
+        return logins_of(self.documents)
+
+
+def judge(sets: Sequence[Statements], query: Query) -> tuple[Outcome, set[str]]:
+    """Return the outcome and the statements that determined it. Every set must allow: the policies', the token's.
+
+    Empty means no: without a set, and without a statement, nothing is allowed.
+    """
+    denies = set[str]().union(*(one.denies.matching(query) for one in sets))
+    if denies:
+        return Outcome.EXPLICIT_DENY, denies
+    allows = [one.allows.matching(query) for one in sets]
+    if allows and all(allows):
+        return Outcome.ALLOW, set[str]().union(*allows)
+    return Outcome.IMPLICIT_DENY, set()
+
+
+class PolicySet:
+    """The policies in force. Immutable; safe to share."""
+
+    def __init__(self, documents: Iterable[Document]) -> None:
+        self.documents = tuple(sorted(documents, key=lambda document: document.name))
+        self.digest = _digest(self.documents)
+        """SHA-256 over the names and the texts of the policies, in hex."""
+        self.statements = Statements(self.documents)
+        # Compiled now, so that the first request pays nothing and a fault shows at start.
+        self._indexes = (self.statements.denies, self.statements.allows, self.statements.logins)
+
+    def decide(self, request: AccessRequest) -> Decision:
+        """Answer the request."""
+        principal = request.principal
+        query = Query(answers_to(principal), request.action, request.resource, request.context)
+        sets = self.sets_for(principal.session_policies)
+        if sets is None:
+            return Decision(Outcome.IMPLICIT_DENY, (), self.digest)
+        outcome, names = judge(sets, query)
+        if outcome is Outcome.ALLOW:
+            return Decision(outcome, tuple(sorted(names)), self.digest)
+        return Decision(outcome, tuple(sorted(names)), self.digest, self._step_up(sets, query))
+
+    def sets_for(self, session_policies: tuple[str, ...]) -> tuple[Statements, ...] | None:
+        """Return what must allow: the policies and each narrowing; None if a narrowing cannot be read."""
+        if not session_policies:
+            return (self.statements,)
+        narrowing = _narrowing(session_policies)
+        return (self.statements, *narrowing) if narrowing is not None else None
+
+    def _step_up(self, sets: Sequence[Statements], query: Query) -> str:
+        for login in self.statements.logins:
+            if judge(sets, login.after(query))[0] is Outcome.ALLOW:
+                return str(login)
+        return ""
+
+
+def _digest(documents: Iterable[Document]) -> str:
+    digest = sha256()
+    for document in documents:
+        text = document.text.encode()
+        digest.update(f"{len(document.name.encode())}:{document.name}{len(text)}:".encode() + text)
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def _narrowing(policies: tuple[str, ...]) -> tuple[Statements, ...] | None:
+    """Compile a token's narrowing; the same token asks again and again."""
+    read = [read_document(text, f"session-{n}", Dialect.SESSION) for n, text in enumerate(policies, start=1)]
+    documents = [document for document, _ in read if document]
+    # What cannot be read cannot allow.
+    return tuple(Statements((document,)) for document in documents) if len(documents) == len(read) else None

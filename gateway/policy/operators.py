@@ -1,0 +1,219 @@
+"""The condition operators (IAM User Guide, "Condition operators"): what each compares, and how it reads its values.
+
+An operator's comparison says whether one value of the request is among the values of the policy. `conditions` puts
+these answers together: negation, `…IfExists`, and the set qualifiers.
+"""
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from gateway.policy import values
+from gateway.policy.findings import Refusal
+from gateway.policy.pattern import Test, compile_pattern, has_variable, resolve
+from gateway.policy.query import Query
+from gateway.policy.template import Template, parse
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string of a policy and its place."""
+
+    value: str
+    offset: int
+
+
+Comparison: TypeAlias = Callable[[Sequence[Text], bool], Test]
+"""Takes the policy's values, and whether its version knows variables."""
+
+
+def any_of(tests: Sequence[Test]) -> Test:
+    """Return whether one of the tests holds; if none does, None where one could not be made."""
+    if len(tests) == 1:
+        return tests[0]
+
+    def test(text: str, query: Query) -> bool | None:
+        answer: bool | None = False
+        for one in tests:
+            match one(text, query):
+                case True:
+                    return True
+                case None:
+                    answer = None
+        return answer
+
+    return test
+
+
+def _templates(texts: Sequence[Text], *, variables: bool, wildcards: bool) -> list[Template]:
+    return [parse(text.value, variables=variables, wildcards=wildcards, offset=text.offset) for text in texts]
+
+
+def _strings(normalise: Callable[[str], str]) -> Comparison:
+    """Equal text, after `normalise`."""
+
+    def compare(texts: Sequence[Text], variables: bool) -> Test:  # noqa: FBT001 - a Comparison
+        templates = _templates(texts, variables=variables, wildcards=False)
+        fixed = frozenset(normalise(_plain(template)) for template in templates if not has_variable(template))
+        tests: list[Test] = [lambda text, _query: normalise(text) in fixed]
+        return any_of(tests + [_equals(template, normalise) for template in templates if has_variable(template)])
+
+    return compare
+
+
+def _plain(template: Template) -> str:
+    return "".join(str(piece) for piece in template)
+
+
+def _equals(template: Template, normalise: Callable[[str], str]) -> Test:
+    def test(text: str, query: Query) -> bool | None:
+        resolved = resolve(template, query)
+        return None if resolved is None else normalise(_plain(resolved)) == normalise(text)
+
+    return test
+
+
+def _like(texts: Sequence[Text], variables: bool) -> Test:  # noqa: FBT001 - a Comparison
+    return any_of([compile_pattern(one) for one in _templates(texts, variables=variables, wildcards=True)])
+
+
+ARN_FIELDS = 6
+"""arn:partition:service:region:account:resource; what follows the fifth colon is one field."""
+
+
+def _arns(texts: Sequence[Text], variables: bool) -> Test:  # noqa: FBT001 - a Comparison
+    return any_of([_arn(text, variables=variables) for text in texts])
+
+
+def _arn(text: Text, *, variables: bool) -> Test:
+    """Compare field by field: no wildcard, and no variable's value, reaches across a colon of the first five."""
+    if text.value == "*":
+        return lambda value, _query: _fields(value) is not None
+    template = parse(text.value, variables=variables, wildcards=True, offset=text.offset)
+    fields = _split(template)
+    if len(fields) != ARN_FIELDS:
+        return lambda _value, _query: False
+    tests = [compile_pattern(field) for field in fields]
+
+    def test(value: str, query: Query) -> bool | None:
+        parts = _fields(value)
+        if parts is None:
+            return False
+        answers = [one(part, query) for one, part in zip(tests, parts, strict=True)]
+        return False if False in answers else all(answers) or None
+
+    return test
+
+
+def _fields(arn: str) -> list[str] | None:
+    parts = arn.split(":", ARN_FIELDS - 1)
+    return parts if len(parts) == ARN_FIELDS and parts[0] == "arn" else None
+
+
+def _split(template: Template) -> list[Template]:
+    """Cut at the first five literal colons."""
+    fields: list[Template] = [()]
+    for piece in template:
+        if not isinstance(piece, str):
+            fields[-1] += (piece,)
+            continue
+        first, *rest = piece.split(":", ARN_FIELDS - len(fields))
+        fields[-1] += (first,) if first else ()
+        fields += [(part,) if part else () for part in rest]
+    return fields
+
+
+def _typed(read: Callable[[str], Any], what: str, holds: Callable[[Any, Any], bool]) -> Comparison:
+    """Compare values of a type, where `holds(the request's, the policy's)`."""
+
+    def compare(texts: Sequence[Text], _variables: bool) -> Test:  # noqa: FBT001 - a Comparison
+        wanted = [_read(text, read, what) for text in texts]
+
+        def test(text: str, _query: Query) -> bool:
+            value = read(text)
+            return value is not None and any(holds(value, one) for one in wanted)
+
+        return test
+
+    return compare
+
+
+def _read(text: Text, read: Callable[[str], Any], what: str) -> Any:  # noqa: ANN401 - any of the types that conditions have
+    value = read(text.value)
+    if value is None:
+        hint = "Variables stand only in string, ARN and Bool conditions." if "${" in text.value else ""
+        raise Refusal(text.offset, f"{text.value[:80]!r} is no {what}.", hint)
+    return value
+
+
+def _bools(texts: Sequence[Text], variables: bool) -> Test:  # noqa: FBT001 - a Comparison
+    if variables and any("${" in text.value for text in texts):
+        return _strings(str.lower)(texts, variables)
+    return _typed(values.truth, "truth value: true or false", operator.eq)(texts, variables)
+
+
+def _bytes(text: str) -> tuple[bytes, bytes | None]:
+    """A request's bytes come as text or in Base64."""
+    return text.encode(), values.binary(text)
+
+
+def _binaries(texts: Sequence[Text], _variables: bool) -> Test:  # noqa: FBT001 - a Comparison
+    wanted = {_read(text, values.binary, "Base64") for text in texts}
+    return lambda text, _query: not wanted.isdisjoint(_bytes(text))
+
+
+def _addresses(texts: Sequence[Text], _variables: bool) -> Test:  # noqa: FBT001 - a Comparison
+    wanted = [_read(text, values.network, "IP address or CIDR range") for text in texts]
+
+    def test(text: str, _query: Query) -> bool:
+        address = values.address(text)
+        return address is not None and any(address in one for one in wanted)
+
+    return test
+
+
+def _presence(texts: Sequence[Text], _variables: bool) -> Test:  # noqa: FBT001 - a Comparison
+    wanted = {_read(text, values.truth, "truth value: true or false") for text in texts}
+    return lambda text, _query: (text == "true") in wanted
+
+
+_NUMBER = "number"
+_DATE = "time: write it like 2030-01-31T12:00:00Z, or in seconds since 1970"
+
+
+def _ordered(family: str, read: Callable[[str], Decimal | int | None], what: str) -> dict[str, tuple[Comparison, bool]]:
+    return {
+        f"{family}Equals": (_typed(read, what, operator.eq), False),
+        f"{family}NotEquals": (_typed(read, what, operator.eq), True),
+        f"{family}LessThan": (_typed(read, what, operator.lt), False),
+        f"{family}LessThanEquals": (_typed(read, what, operator.le), False),
+        f"{family}GreaterThan": (_typed(read, what, operator.gt), False),
+        f"{family}GreaterThanEquals": (_typed(read, what, operator.ge), False),
+    }
+
+
+NULL = "Null"
+
+OPERATORS: dict[str, tuple[Comparison, bool]] = {
+    "StringEquals": (_strings(str), False),
+    "StringNotEquals": (_strings(str), True),
+    "StringEqualsIgnoreCase": (_strings(str.lower), False),
+    "StringNotEqualsIgnoreCase": (_strings(str.lower), True),
+    "StringLike": (_like, False),
+    "StringNotLike": (_like, True),
+    **_ordered("Numeric", values.number, _NUMBER),
+    **_ordered("Date", values.instant, _DATE),
+    "Bool": (_bools, False),
+    "BinaryEquals": (_binaries, False),
+    "IpAddress": (_addresses, False),
+    "NotIpAddress": (_addresses, True),
+    # "ArnEquals and ArnLike behave identically."
+    "ArnEquals": (_arns, False),
+    "ArnLike": (_arns, False),
+    "ArnNotEquals": (_arns, True),
+    "ArnNotLike": (_arns, True),
+    NULL: (_presence, False),
+}
+"""Each operator's comparison, and whether it is negated."""
