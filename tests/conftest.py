@@ -5,7 +5,6 @@ without xdist the first test that wants it starts it. It is tied to the process 
 the run, also when that is killed.
 """
 
-import os
 import secrets
 import shutil
 import socket
@@ -22,6 +21,7 @@ from gateway.devstack import configuration
 from gateway.devstack.process import Process
 from gateway.devstack.stack import Description
 from gateway.devstack.vault_api import VaultApi
+from gateway.settings import VaultSettings
 
 REPOSITORY = Path(__file__).parents[1]
 STACK_WITHIN_SECONDS = 90
@@ -53,7 +53,7 @@ def start_stack(config):
         "The stack for tests",
         [sys.executable, "-m", "gateway.devstack", folder],
         log=folder / "stack.log",
-        environment=os.environ,
+        environment=None,
         folder=REPOSITORY,
     )
 
@@ -85,6 +85,12 @@ def operator(stack):
     api = VaultApi(stack.vault, token=stack.root_token_file.read_text())
     yield api
     api.close()
+
+
+@pytest.fixture
+def vault_settings(stack):
+    """The gateway's own login to the stack's OpenBao."""
+    return VaultSettings(address=stack.vault, role_id_file=stack.role_id_file, secret_id_file=stack.secret_id_file)
 
 
 @pytest.fixture(scope="session")

@@ -29,9 +29,9 @@ class Process:
 
     @classmethod
     def start(
-        cls, name: str, command: Sequence[str | Path], *, log: Path, environment: Mapping[str, str], folder: Path
+        cls, name: str, command: Sequence[str | Path], *, log: Path, environment: Mapping[str, str] | None, folder: Path
     ) -> Self:
-        """Start `command` in `folder`; what it prints is appended to `log`.
+        """Start `command` in `folder`, with our own environment if none is given; what it prints goes to `log`.
 
         Raises:
             RuntimeError: this is not the main thread. The kernel ties a child to the thread that started it
@@ -46,7 +46,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=dict(environment),
+                env=environment,
                 cwd=folder,
                 start_new_session=True,
             )

@@ -86,11 +86,16 @@ class Stack:
     processes: tuple[Process, ...]
     operator: VaultApi
     """OpenBao, with the root token."""
+    folder: StateFolder
 
     def check(self) -> None:
         """Raise `ProcessFailed`, naming it, if a part has ended."""
         for process in self.processes:
             process.check()
+
+    def renew_workload_token(self) -> None:
+        """Write the workload a fresh token, as an orchestrator does for its jobs."""
+        self.folder.keep_secret("workload-token", people.workload_token(self.operator))
 
 
 @contextmanager
@@ -113,9 +118,10 @@ def running(folder: StateFolder) -> Iterator[Stack]:
         cleanup.callback(operator.close)
         _prepare_vault(bao, folder)
         provider = people.set_up(operator, folder)
-        folder.keep_secret("workload-token", people.workload_token(operator))
         weed.wait_ready(BUCKET)
-        yield Stack(_describe(folder, bao, weed, provider), (bao.process, weed.process), operator)
+        stack = Stack(_describe(folder, bao, weed, provider), (bao.process, weed.process), operator, folder)
+        stack.renew_workload_token()
+        yield stack
 
 
 def _prepare_vault(bao: OpenBao, folder: StateFolder) -> None:
