@@ -8,10 +8,11 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
 from gateway.api.dependencies import Came, UseCases
-from gateway.api.problems import RESPONSES
+from gateway.api.problems import RESPONSES, answer
 from gateway.broker.access import Origin
 from gateway.broker.streams import Streams
-from gateway.links.byte_range import ByteRange, parse_range
+from gateway.errors import RangeNotSatisfiable
+from gateway.links.byte_range import ByteRange, parse_range, unsatisfied_range
 from gateway.links.claims import StreamClaims
 from gateway.links.disposition import attachment
 from gateway.links.preconditions import Precondition, entity_tag, evaluate, range_applies
@@ -52,7 +53,13 @@ async def follow_link(
         failed = condition is Precondition.FAILED
         status = HTTPStatus.PRECONDITION_FAILED if failed else HTTPStatus.NOT_MODIFIED
         return Response(status_code=status, headers=headers)
-    span = _span(request, etag, file.size)
+    try:
+        span = _span(request, etag, file.size)
+    except RangeNotSatisfiable as error:
+        await broker.streams.note_unread(claims, origin)
+        refused = {"content-range": unsatisfied_range(file.size)}
+        status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+        return answer(request, status, error.code, error.message, error.hint, headers=refused)
     headers["content-length"] = str(span.end - span.start if span else file.size)
     if span:
         headers["content-range"] = span.content_range
