@@ -23,9 +23,9 @@ def encrypt_stream(
 def decrypt_stream(
     object_key: bytes, chunks: Iterable[Chunk], *, key_check: str | None = None, plaintext_size: int | None = None
 ) -> Iterator[bytes]:
-    """Return an iterator over the plaintext of the chunks, a segment at a time, in constant memory. What `Decryptor` says holds.
+    """Return an iterator over the plaintext of the chunks, a segment at a time, in constant memory.
 
-    Only the end of the iteration proves the object whole: keep nothing of it before.
+    What `Decryptor` says holds. Only the end of the iteration proves the object whole: keep nothing of it before.
     """
     return Decryptor(object_key, key_check=key_check, plaintext_size=plaintext_size).run(chunks)
 

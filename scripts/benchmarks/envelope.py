@@ -90,15 +90,16 @@ def files(folder: Path) -> Iterator[Row]:
 def ranges() -> Iterator[Row]:
     """Ranges of an object in memory; the baseline opens as many segments as the range touches."""
     ciphertext = seal(KEY, PLAIN)
-    segment = AEAD.encrypt(NONCE, PLAIN[:PIECE], None)
-    for name, size in (("64 MiB", 64 * 2**20), ("1 MiB", 2**20), ("4 KiB", 2**12)):
+    bare = [AEAD.encrypt(NONCE, piece, None) for piece in pieces(PLAIN, PIECE)]
+    # What a range costs besides its segments, the derived key above all, is seen where it touches only one.
+    for name, size, aim in (("64 MiB", 64 * 2**20, 0.9), ("8 MiB", 8 * 2**20, 0.9), ("4 KiB", 2**12, None)):
         plan = plan_range(10_000_000, 10_000_000 + size, len(PLAIN))
         chunks = pieces(ciphertext[plan.ciphertext_start : plan.ciphertext_end], SEGMENT_BYTES)
         reads = 64 // len(chunks) or 1
         work = partial(read_range, ciphertext[:HEADER_BYTES], plan, chunks, reads)
-        seconds = side_by_side(work, partial(each, AEAD.decrypt, [segment] * len(chunks) * reads))
+        seconds = side_by_side(work, partial(each, AEAD.decrypt, bare[: len(chunks)] * reads))
         baseline = f"{BARE} x {len(chunks)}"
-        yield row(f"read a range of {name}", seconds, reads * len(chunks) * PIECE, baseline=baseline, aim=0.9)
+        yield row(f"read a range of {name}", seconds, reads * len(chunks) * PIECE, baseline=baseline, aim=aim)
 
 
 def against_tink() -> Iterator[Row]:

@@ -36,7 +36,7 @@ class Row:
     met: bool | None
 
     @classmethod
-    def rate(
+    def rate(  # noqa: PLR0913  # a row's own fields
         cls,
         bench: str,
         case: str,
@@ -47,7 +47,7 @@ class Row:
         baseline: str,
         aim: float | None = None,
     ) -> Self:
-        """Return the row of a comparison in which both sides did `amount` of something, counted in `unit` (a second)."""
+        """Return the row of a comparison in which each side did `amount` of something; `unit` is "something/s"."""
         ratio = seconds.baseline / seconds.ours
         met = None if aim is None else ratio >= aim
         return cls(bench, case, amount / seconds.ours, unit, baseline, amount / seconds.baseline, ratio, aim, met)
