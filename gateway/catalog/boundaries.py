@@ -10,26 +10,36 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Boundaries:
-    """How long pages of one kind are, in entries. Part of the format: other numbers give other digests."""
+    """How many entries pages of one kind have."""
 
     smallest: int
     mean: int
     largest: int
 
-    def ends_after(self, path: str, *, level: int, length: int) -> bool:
-        """Tell whether a page of `length` entries ends after the one of this path; leaves are level 0.
+    def end_after(self, path: str, *, level: int, length: int) -> bool:
+        """Tell whether a page of `length` entries ends after the one of this path.
 
-        >>> LEAVES.ends_after("a", level=0, length=255), LEAVES.ends_after("a", level=0, length=4096)
-        (False, True)
+        >>> Boundaries(smallest=2, mean=4, largest=8).end_after("a", level=0, length=1)
+        False
         """
         if length < self.smallest:
             return False
         if length >= self.largest:
             return True
-        # The level is hashed along, or a path that ends a leaf would end pages above more often than others.
+        # The level is hashed along, so that what ends a page on one level says nothing about the next.
         hashed = hashlib.sha256(bytes([level]) + path.encode()).digest()
         return int.from_bytes(hashed[:4]) < (1 << 32) // (self.mean - self.smallest)
 
 
-LEAVES = Boundaries(smallest=256, mean=1024, largest=4096)
-INDEXES = Boundaries(smallest=64, mean=256, largest=1024)
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a manifest is cut into pages. It is part of the format: another shape gives other digests."""
+
+    leaves: Boundaries
+    indexes: Boundaries
+
+
+VERSION_1 = Shape(
+    leaves=Boundaries(smallest=256, mean=1024, largest=4096),
+    indexes=Boundaries(smallest=64, mean=256, largest=1024),
+)

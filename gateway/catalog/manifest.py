@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Self
 
-from gateway.catalog.boundaries import INDEXES, LEAVES
+from gateway.catalog.boundaries import VERSION_1, Boundaries, Shape
 from gateway.catalog.cache import CachedPages
 from gateway.catalog.names import NameCheck
 from gateway.catalog.page import Child, Index, Leaf, Page, decode, encode
@@ -29,7 +29,9 @@ class Root:
     total_bytes: int
 
 
-async def build(entries: Iterable[FileEntry] | AsyncIterable[FileEntry], pages: PageStore) -> Root:
+async def build(
+    entries: Iterable[FileEntry] | AsyncIterable[FileEntry], pages: PageStore, *, shape: Shape = VERSION_1
+) -> Root:
     """Write the manifest of these files, which come sorted by path as UTF-8 bytes, and return its root.
 
     Memory is that of one page, of the names in the folders that are open, and of one `Child` a page.
@@ -38,11 +40,11 @@ async def build(entries: Iterable[FileEntry] | AsyncIterable[FileEntry], pages: 
         InvalidPath: they are not sorted or not distinct, or no folder could hold them all.
         InvalidInput: a field of an entry does not fit.
     """
-    children = await _write_leaves(_checked(entries), pages)
+    children = await _write_leaves(_checked(entries), pages, shape.leaves)
     level = 0
     while len(children) > 1:
         level += 1
-        children = await _write_indexes(children, pages, level=level)
+        children = await _write_indexes(children, pages, shape.indexes, level=level)
     root = children[0]
     return Root(root.digest, root.file_count, root.total_bytes)
 
@@ -147,12 +149,12 @@ async def _each(entries: Iterable[FileEntry] | AsyncIterable[FileEntry]) -> Asyn
             yield entry
 
 
-async def _write_leaves(entries: AsyncIterator[FileEntry], pages: PageStore) -> list[Child]:
+async def _write_leaves(entries: AsyncIterator[FileEntry], pages: PageStore, boundaries: Boundaries) -> list[Child]:
     children: list[Child] = []
     run: list[FileEntry] = []
     async for entry in entries:
         run.append(entry)
-        if LEAVES.ends_after(entry.path, level=0, length=len(run)):
+        if boundaries.end_after(entry.path, level=0, length=len(run)):
             children.append(await _put_leaf(run, pages))
             run = []
     # A version without files is one empty leaf.
@@ -161,12 +163,14 @@ async def _write_leaves(entries: AsyncIterator[FileEntry], pages: PageStore) -> 
     return children
 
 
-async def _write_indexes(below: Sequence[Child], pages: PageStore, *, level: int) -> list[Child]:
+async def _write_indexes(
+    below: Sequence[Child], pages: PageStore, boundaries: Boundaries, *, level: int
+) -> list[Child]:
     children: list[Child] = []
     run: list[Child] = []
     for child in below:
         run.append(child)
-        if child is below[-1] or INDEXES.ends_after(child.first, level=level, length=len(run)):
+        if child is below[-1] or boundaries.end_after(child.first, level=level, length=len(run)):
             children.append(await _put_index(run, pages))
             run = []
     return children

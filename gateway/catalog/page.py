@@ -182,9 +182,8 @@ def _check_sorted(paths: Sequence[str]) -> None:
 
 
 def _check_children(firsts: Sequence[str]) -> None:
-    # A page of one page would give the same files a second digest.
-    if len(firsts) < 2:  # noqa: PLR2004 (the comment above says what it is)
-        raise ValueError("an index of fewer than two pages")
+    if not firsts:
+        raise ValueError("an index of no pages")
     _check_sorted(firsts)
 
 
