@@ -93,6 +93,37 @@ def vault_settings(stack):
     return VaultSettings(address=stack.vault, role_id_file=stack.role_id_file, secret_id_file=stack.secret_id_file)
 
 
+@pytest.fixture
+def own_vault_settings(stack, operator, tmp_path):
+    """A login like the gateway's to a transit mount of the test's own, for tests that change the fixed keys."""
+    name = f"test-{secrets.token_hex(8)}"
+    policy = (REPOSITORY / "infra/vault/gateway.hcl").read_text().replace("transit/", f"{name}/")
+    operator.write(f"sys/mounts/{name}", type="transit")
+    operator.write(f"{name}/keys/gateway-tokens", type="ecdsa-p256")
+    operator.write(f"sys/policies/acl/{name}", policy=policy)
+    return vault_login(stack, operator, tmp_path, role=name, token_policies=[name]).model_copy(
+        update={"transit_mount": name}
+    )
+
+
+def vault_login(stack, operator, folder, *, role, **options):
+    operator.write(f"auth/approle/role/{role}", token_no_default_policy=True, token_ttl=3600, **options)
+    role_id, secret_id = folder / f"{role}.role-id", folder / f"{role}.secret-id"
+    role_id.write_text(operator.read(f"auth/approle/role/{role}/role-id")["data"]["role_id"])
+    secret_id.write_text(operator.write(f"auth/approle/role/{role}/secret-id")["data"]["secret_id"])
+    return VaultSettings(address=stack.vault, role_id_file=role_id, secret_id_file=secret_id)
+
+
+@pytest.fixture
+def new_login(stack, operator, tmp_path):
+    """Makes an AppRole with the given options, and returns the settings that log in with it."""
+
+    def new(**options):
+        return vault_login(stack, operator, tmp_path, role=f"test-{secrets.token_hex(8)}", **options)
+
+    return new
+
+
 @pytest.fixture(scope="session")
 def s3(stack):
     """A boto3 client of SeaweedFS with full rights."""
