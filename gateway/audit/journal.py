@@ -145,20 +145,10 @@ class Journal:
         try:
             while self._waiting:
                 group, self._waiting = self._waiting, []
-                await self._commit(group)
+                events = [*self._unsaid, *(event for events, _ in group for event in events)]
+                _tell([written for _, written in group], await self._write(events))
         finally:
             self._commits = None
-
-    async def _commit(self, group: list[_Waiting]) -> None:
-        """Bring one group to the disk, and tell everyone in it."""
-        failure = await self._write([*self._unsaid, *(event for events, _ in group for event in events)])
-        for _, written in group:
-            if written.done():  # its caller has gone away
-                continue
-            if failure:
-                written.set_exception(JournalUnavailable(failure.message, hint=failure.hint))
-            else:
-                written.set_result(None)
 
     async def _write(self, events: list[EventJson]) -> JournalUnavailable | None:
         try:
@@ -178,3 +168,14 @@ class Journal:
         if self._writer is None:
             raise JournalUnavailable(f"The audit journal {self._folder} is not open.")
         return self._writer
+
+
+def _tell(waiting: Sequence[asyncio.Future[None]], failure: JournalUnavailable | None) -> None:
+    """Let everyone know whose events were in one write."""
+    for written in waiting:
+        if written.done():  # its caller has gone away
+            continue
+        if failure:
+            written.set_exception(JournalUnavailable(failure.message, hint=failure.hint))
+        else:
+            written.set_result(None)

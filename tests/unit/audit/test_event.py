@@ -14,12 +14,13 @@ from gateway.audit.event import (
     decided,
     journal_started,
     journal_stopped,
+    refused_link,
     refused_login,
     served,
     uid_of,
 )
 from gateway.audit.record import encode_event
-from gateway.errors import AccessDenied, UnknownPath, WrongAudience
+from gateway.errors import AccessDenied, LinkExpired, UnknownPath, WrongAudience
 from gateway.model import AccessRequest, Decision, Outcome, Principal, PrincipalKind
 
 SCHEMAS = {
@@ -53,6 +54,7 @@ def every_kind(*, ada, trainer, reading, allow, deny, third_version, origin, noo
         authenticated(trainer, **origin),
         refused_login(WrongAudience("x"), **origin),
         refused_login(WrongAudience("x"), issuer="people", **local),
+        refused_link(LinkExpired("x"), **origin),
         decided(reading, allow, version=third_version, facts={"links": 2, "mode": "direct"}, **origin),
         decided(reading, allow, intent=True, **origin),
         decided(reading, allow, failure="unknown-path", **origin),
@@ -72,6 +74,7 @@ def test_secrets_have_no_way_in(reading, allow, deny, ada, origin):
         error = UnknownPath(secret, hint=secret)
         events = [
             refused_login(error, **origin),
+            refused_link(error, **origin),
             decided(reading, allow, failure=error.code, **origin),
             decided(reading, deny, failure=error.code, **origin),
             authenticated(ada, **origin),

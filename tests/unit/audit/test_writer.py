@@ -182,6 +182,20 @@ def test_a_torn_tail_is_cut_and_told(start, folder, torn):
     assert events_in(folder) == 2
 
 
+def test_a_torn_tail_that_cannot_be_cut_is_not_written_behind(start, folder, disk):
+    writer = start()
+    writer.append([OPENING])
+    writer.close()
+    with list_segments(folder)[0].open("ab") as segment:
+        segment.write(b"torn")
+    disk.failing = True
+    with pytest.raises(JournalUnavailable, match="No space left"):
+        start()
+    disk.failing = False
+    start().append(numbered(2))
+    assert events_in(folder) == 2
+
+
 def test_a_torn_first_record_starts_the_journal_anew(start, folder):
     folder.mkdir(parents=True)
     (folder / "0000000000000001.ndjson").write_bytes(b'{"seq":1,')
