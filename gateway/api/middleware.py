@@ -6,7 +6,10 @@ from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.api import problems
 
 _SENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -22,7 +25,7 @@ SECURITY_HEADERS = {
 
 
 class Envelop:
-    """Gives each request its id and each response the security headers.
+    """Gives each request its id, each response the security headers, and each unforeseen failure an answer.
 
     An id that the caller sent in X-Request-Id is kept if it is plain text of up to 64 characters.
     """
@@ -39,15 +42,24 @@ class Envelop:
         request_id = sent if _SENT_ID.fullmatch(sent) else secrets.token_hex(8)
         scope["request_id"] = request_id
 
+        started = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = request_id
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
-        await self._app(scope, receive, send_with_headers)
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except Exception as error:
+            if started:
+                raise  # nothing more can be said; the server cuts the connection, and the length gives it away
+            await problems.unexpected(Request(scope), error)(scope, receive, send_with_headers)
 
 
 class BoundBody:

@@ -76,18 +76,17 @@ def status_of(error: errors.GatewayError) -> HTTPStatus:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of the application answer as a problem."""
+    """Make every foreseen error of the application answer as a problem."""
     app.add_exception_handler(errors.GatewayError, _gateway_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 async def _gateway_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.GatewayError)  # noqa: S101 -- registered for this class alone
     status = status_of(error)
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
-        return await _unexpected(request, error)
+        return unexpected(request, error)
     return answer(request, status, error.code, error.message, error.hint)
 
 
@@ -110,7 +109,8 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     return answer(request, status, code, str(error.detail), headers=error.headers)
 
 
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+def unexpected(request: Request, error: Exception) -> JSONResponse:
+    """Return the answer to a failure that nobody foresaw; what it was goes to the log alone."""
     log.error("unexpected failure in request %s", _request_id(request), exc_info=error)
     detail = "The gateway failed in a way it should not."
     hint = f"Report request {_request_id(request)}."
