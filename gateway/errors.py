@@ -293,6 +293,12 @@ class StorageUnavailable(Unavailable):
     code = "storage-unavailable"
 
 
+class ConnectionLost(StorageUnavailable):
+    """S3 went away in the middle of a transfer; what came so far is good, and the rest may be asked for again."""
+
+    code = "connection-lost"
+
+
 class IssuerUnavailable(Unavailable):
     """An issuer's discovery document or keys cannot be fetched."""
 

@@ -1,0 +1,240 @@
+"""`gateway ls`, `push`, `pull`, `cat`, `link` and `tag`: the data itself."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.console import Json, Profile, Url, progress_bar, write_json, write_rows
+from gateway.cli.ranges import byte_range
+from gateway.cli.suggest import suggesting
+from gateway.client import Gateway, PushReport, Reference
+from gateway.model import LinkMode, ResourceKind, ResourceName, Version, check_name
+
+_CHUNK_BYTES = 1 << 20
+
+Ref = Annotated[str, typer.Argument(metavar="REF", help="dataset/NAMESPACE/NAME[@VERSION][/PATH]", show_default=False)]
+FileRef = Annotated[
+    str, typer.Argument(metavar="REF", help="dataset/NAMESPACE/NAME[@VERSION]/PATH", show_default=False)
+]
+Threads = Annotated[int, typer.Option(min=1, max=64, help="Files at a time.")]
+
+
+def ls(
+    ref: Annotated[
+        str, typer.Argument(metavar="[REF]", help="What to list; nothing lists every dataset and model.")
+    ] = "",
+    versions: Annotated[bool, typer.Option("--versions", help="List versions and tags instead of files.")] = False,
+    as_json: Json = False,
+    url: Url = None,
+    profile: Profile = None,
+) -> None:
+    """List datasets and models, the files of a version, or versions and tags.
+
+    Example: gateway ls dataset/vision/digits@v3/train
+    """
+    with Gateway(url, profile=profile) as gateway, suggesting(gateway, ref):
+        if ref.rstrip("/").count("/") < 2:  # noqa: PLR2004 -- a resource's name has two
+            _list_resources(gateway, ref.rstrip("/"), as_json=as_json)
+        elif versions:
+            _list_versions(gateway, Reference.parse(ref).resource, as_json=as_json)
+        else:
+            _list_files(gateway, ref, as_json=as_json)
+
+
+def _list_resources(gateway: Gateway, scope: str, *, as_json: bool) -> None:
+    """List those of a scope: '', `dataset` or `dataset/vision`."""
+    kind, _, namespace = scope.partition("/")
+    if kind and kind not in set(ResourceKind):
+        Reference.parse(scope)  # raises, and says what is meant
+    found = gateway.resources(
+        kind=ResourceKind(kind) if kind else None,
+        namespace=check_name(namespace, "namespace") if namespace else None,
+    )
+    if as_json:
+        for resource in found:
+            write_json(resource)
+        return
+    rows = ((str(r.name), *_version_cells(r.latest), r.description) for r in found)
+    write_rows(("NAME", "LATEST", "FILES", "BYTES", "PUBLISHED", "DESCRIPTION"), rows)
+
+
+def _version_cells(version: Version | None) -> tuple[str, str, str, str]:
+    if version is None:
+        return ("-", "-", "-", "-")
+    published = f"{version.published_at:%Y-%m-%d %H:%M}"
+    return (f"v{version.number}", str(version.file_count), str(version.total_bytes), published)
+
+
+def _list_versions(gateway: Gateway, name: ResourceName, *, as_json: bool) -> None:
+    details = gateway.describe(name)
+    if as_json:
+        write_json(details)
+        return
+    names = {
+        version.number: ",".join(sorted(tag for tag, number in details.tags.items() if number == version.number))
+        for version in details.versions
+    }
+    write_rows(
+        ("VERSION", "FILES", "BYTES", "PUBLISHED", "BY", "TAGS", "MESSAGE"),
+        ((*_version_cells(v), v.published_by, names[v.number], v.message) for v in details.versions),
+    )
+
+
+def _list_files(gateway: Gateway, ref: str, *, as_json: bool) -> None:
+    files = gateway.files(ref)
+    if as_json:
+        for file in files:
+            write_json(file)
+        return
+    write_rows(("BYTES", "SHA-256", "PATH"), ((str(f.size), f.sha256, f.path) for f in files))
+
+
+def push(
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="SOURCE...", help="Files, or one folder whose content is published.")
+    ],
+    resource: Annotated[str, typer.Argument(help="dataset/NAMESPACE/NAME or model/NAMESPACE/NAME.")],
+    message: Annotated[str, typer.Option("--message", "-m", help="What is new.")] = "",
+    tag: Annotated[list[str] | None, typer.Option("--tag", "-t", help="A tag to move to it; may be repeated.")] = None,
+    description: Annotated[str, typer.Option(help="What the resource is, when it is new.")] = "",
+    threads: Threads = 8,
+    as_json: Json = False,
+    url: Url = None,
+    profile: Profile = None,
+) -> None:
+    """Encrypt and publish files as a new version: all of them, or nothing.
+
+    Example: gateway push ./digits dataset/vision/digits -m "first release" -t prod
+    """
+    name = ResourceName.parse(resource)
+    with Gateway(url, profile=profile) as gateway, progress_bar(f"push {name}", hidden=as_json) as progress:
+        report = gateway.push(
+            sources,
+            name,
+            message=message,
+            tags=tag or [],
+            description=description,
+            threads=threads,
+            progress=progress,
+        )
+    _tell_push(report, as_json=as_json)
+
+
+def _tell_push(report: PushReport, *, as_json: bool) -> None:
+    if as_json:
+        write_json(report)
+        return
+    version = report.version
+    typer.echo(
+        f"{version.resource}@v{version.number}: {version.file_count} files, {version.total_bytes} bytes; "
+        f"{report.uploaded} uploaded, {report.kept} known already."
+    )
+
+
+def pull(
+    ref: Ref,
+    folder: Annotated[
+        Path | None, typer.Argument(help="Where to; else a folder of the resource's name.", show_default=False)
+    ] = None,
+    threads: Threads = 8,
+    fsync: Annotated[bool, typer.Option("--fsync", help="Wait until each file is on the disk.")] = False,
+    as_json: Json = False,
+    url: Url = None,
+    profile: Profile = None,
+) -> None:
+    """Fetch, decrypt and verify files. What is there already is kept; each file appears whole or not at all.
+
+    Example: gateway pull dataset/vision/digits@v3 ./digits
+    """
+    target = folder or Path(Reference.parse(ref).resource.name)
+    with (
+        Gateway(url, profile=profile) as gateway,
+        suggesting(gateway, ref),
+        progress_bar(f"pull {ref}", hidden=as_json) as progress,
+    ):
+        report = gateway.pull(ref, target, threads=threads, fsync=fsync, progress=progress)
+    if as_json:
+        write_json({"folder": str(target), **{name: getattr(report, name) for name in report.__slots__}})
+        return
+    typer.echo(
+        f"{report.version.resource}@v{report.version.number} → {target}: "
+        f"{report.pulled} files fetched ({report.pulled_bytes} bytes), {report.kept} there already."
+    )
+
+
+def cat(
+    ref: FileRef,
+    wanted: Annotated[
+        str, typer.Option("--range", metavar="A-B", help="Bytes A to B, both included; also 'A-' and '-LAST'.")
+    ] = "",
+    as_json: Json = False,
+    url: Url = None,
+    profile: Profile = None,
+) -> None:
+    """Write a file, or a range of it, to the standard output. With --json, its content is in base64url.
+
+    Example: gateway cat dataset/vision/digits@v3/train.csv --range 0-99
+    """
+    with Gateway(url, profile=profile) as gateway, suggesting(gateway, ref):
+        pieces = _ranged(gateway, ref, wanted) if wanted else gateway.read(ref)
+        if as_json:
+            write_json({"path": Reference.parse(ref).path, "content": b"".join(pieces)})
+            return
+        for piece in pieces:
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+
+
+def _ranged(gateway: Gateway, ref: str, wanted: str) -> Iterator[bytes]:
+    with gateway.open(ref) as file:
+        start, end = byte_range(wanted, file.seek(0, 2))
+        file.seek(start)
+        while start < end:
+            piece = file.read(min(_CHUNK_BYTES, end - start))
+            start += len(piece)
+            yield piece
+
+
+def link(
+    ref: FileRef,
+    mode: Annotated[LinkMode, typer.Option(help="stream: plaintext; direct: ciphertext, with its key in --json.")] = (
+        LinkMode.STREAM
+    ),
+    ttl: Annotated[int, typer.Option(min=1, max=3600, help="Seconds that it lives.")] = 300,
+    as_json: Json = False,
+    url: Url = None,
+    profile: Profile = None,
+) -> None:
+    """Print a short-lived signed URL to a file. Whoever has it may fetch the file until it expires.
+
+    Example: curl -o train.csv "$(gateway link dataset/vision/digits@v3/train.csv --ttl 60)"
+    """
+    with Gateway(url, profile=profile) as gateway, suggesting(gateway, ref):
+        found = gateway.link(ref, mode=mode, ttl_seconds=ttl)
+    if as_json:
+        write_json(found)
+        return
+    typer.echo(found.url)
+
+
+def tag(
+    ref: Ref,
+    name: Annotated[str, typer.Argument(metavar="TAG", help="A name such as 'prod'.")],
+    as_json: Json = False,
+    url: Url = None,
+    profile: Profile = None,
+) -> None:
+    """Make a tag name a version.
+
+    Example: gateway tag dataset/vision/digits@v3 prod
+    """
+    with Gateway(url, profile=profile) as gateway, suggesting(gateway, ref):
+        number = gateway.tag(ref, name)
+    resource = Reference.parse(ref).resource
+    if as_json:
+        write_json({"resource": resource, "tag": name, "number": number})
+        return
+    typer.echo(f"{resource}@{name} is v{number}.")

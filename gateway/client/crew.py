@@ -1,0 +1,68 @@
+"""Threads that share a list of tasks: bounded ahead, and all stop at the first failure."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+
+class Stopped(Exception):
+    """Another task has failed, or the caller was interrupted."""
+
+
+class Crew:
+    """Runs tasks on `threads` threads. Leaving it waits for them, and raises the first failure.
+
+    At most `ahead` tasks wait for a thread, by default as many as there are threads.
+
+    >>> done = []
+    >>> with Crew(2) as crew:
+    ...     for number in range(3):
+    ...         crew.submit(done.append, number)
+    >>> sorted(done)
+    [0, 1, 2]
+    """
+
+    def __init__(self, threads: int, *, ahead: int | None = None) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="gateway")
+        self._room = threading.BoundedSemaphore(threads + (threads if ahead is None else ahead))
+        self._lock = threading.Lock()
+        self._failure: BaseException | None = None
+        self._stop = threading.Event()
+
+    def submit(self, task: Callable[..., object], *args: object) -> None:
+        """Hand over a task; waits for its turn, so that little is prepared ahead of its time.
+
+        Raises:
+            the failure of any task so far.
+        """
+        self._room.acquire()
+        if self._failure is not None:
+            raise self._failure
+        self._pool.submit(task, *args).add_done_callback(self._note)
+
+    def check(self) -> None:
+        """Raise `Stopped` if there is no use in going on. Long tasks call it now and then."""
+        if self._stop.is_set():
+            raise Stopped
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._stop.set()
+        self._pool.shutdown(wait=True, cancel_futures=error is not None)
+        if error is None and self._failure is not None:
+            raise self._failure
+
+    def _note(self, future: Future[object]) -> None:
+        self._room.release()
+        failure = None if future.cancelled() else future.exception()
+        with self._lock:
+            if failure is not None and not isinstance(failure, Stopped) and self._failure is None:
+                self._failure = failure
+                self._stop.set()

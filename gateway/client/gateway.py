@@ -1,0 +1,214 @@
+"""The SDK's face: everything that a client can ask of a gateway."""
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from gateway.client import answers
+from gateway.client.answers import FileLink, Me, RemoteFile, ResourceDetails, ResourceSummary, Rotation
+from gateway.client.bulk import BulkTransport
+from gateway.client.caller import find_caller
+from gateway.client.connection import Connection
+from gateway.client.environment import Environment
+from gateway.client.folder import TargetFolder
+from gateway.client.fresh import FreshLinks
+from gateway.client.progress import Progress, Silent
+from gateway.client.pull import Pull, PullReport, plaintext
+from gateway.client.push import Push, PushReport
+from gateway.client.reference import Reference
+from gateway.client.remote import open_remote
+from gateway.client.snapshot import Snapshot
+from gateway.client.source import find_files
+from gateway.client.tokens import TokenSource
+from gateway.errors import InvalidPath, UnknownPath
+from gateway.model import LinkMode, ResourceKind, ResourceName, check_tag
+
+THREADS = 8
+"""Files that are transferred at a time."""
+
+Named = str | ResourceName
+Referred = str | Reference
+
+
+class Gateway:
+    """A gateway, as one caller. Threads may share it; close it after use.
+
+    Without arguments it is the gateway and the login of `gateway login`, or of GATEWAY_URL and GATEWAY_TOKEN.
+
+    >>> from gateway.client import StaticToken
+    >>> with Gateway("https://gateway.example/", token_source=StaticToken("made elsewhere")) as gateway:
+    ...     gateway.url
+    'https://gateway.example'
+    """
+
+    def __init__(
+        self, url: str | None = None, *, profile: str | None = None, token_source: TokenSource | None = None
+    ) -> None:
+        self._connection = Connection(*find_caller(url, profile, token_source, Environment.read()))
+        self._bulk = BulkTransport()
+
+    @property
+    def url(self) -> str:
+        """Where the gateway is."""
+        return self._connection.url
+
+    def close(self) -> None:
+        """Close the sockets."""
+        self._connection.close()
+        self._bulk.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def whoami(self) -> Me:
+        """Return who the gateway takes us for."""
+        return answers.read(answers.me, self._connection.get("/v1/whoami"), self.url)
+
+    def resources(self, *, kind: ResourceKind | None = None, namespace: str | None = None) -> Iterator[ResourceSummary]:
+        """Yield the datasets and models that we may see, by name."""
+        after = None
+        while True:
+            found = self._connection.get("/v1/resources", kind=kind, namespace=namespace, after=after)
+            page, after = answers.read(answers.summaries, found, self.url)
+            yield from page
+            if after is None:
+                return
+
+    def describe(self, resource: Named) -> ResourceDetails:
+        """Return a resource with its versions, newest first, and its tags."""
+        return answers.read(answers.details, self._connection.get(f"/v1/{_name(resource)}"), self.url)
+
+    def snapshot(self, reference: Referred) -> Snapshot:
+        """Return the version that the reference names, held fast."""
+        return Snapshot(self._connection, _reference(reference))
+
+    def files(self, reference: Referred) -> Iterator[RemoteFile]:
+        """Yield the file that the reference names and the files below it, in order; without a path, all."""
+        wanted = _reference(reference)
+        return self.snapshot(wanted).files(wanted.path)
+
+    def links(
+        self, reference: Referred, paths: Sequence[str], *, mode: LinkMode = LinkMode.DIRECT, ttl_seconds: int = 300
+    ) -> tuple[FileLink, ...]:
+        """Return a signed link to each path of a version, at most 1,000. The reference's own path is not used."""
+        return self.snapshot(reference).links(paths, mode=mode, ttl_seconds=ttl_seconds)
+
+    def link(self, reference: Referred, *, mode: LinkMode = LinkMode.STREAM, ttl_seconds: int = 300) -> FileLink:
+        """Return a signed link to the file that the reference names."""
+        wanted = _file_reference(reference)
+        return self.links(wanted, [wanted.path], mode=mode, ttl_seconds=ttl_seconds)[0]
+
+    def push(  # noqa: PLR0913 -- the options of a push, by keyword
+        self,
+        sources: str | Path | Iterable[str | Path],
+        resource: Named,
+        *,
+        message: str = "",
+        tags: Sequence[str] = (),
+        description: str = "",
+        threads: int = THREADS,
+        progress: Progress | None = None,
+    ) -> PushReport:
+        """Publish local files as the resource's next version, which is made if it is new.
+
+        One folder gives its content; several sources keep their own names. Files that the newest version has already
+        are not sent again. Whatever fails, nothing is published.
+
+        Raises:
+            VersionExists: the newest version is this very content.
+            SourceChanged: a file changed while it was read.
+            LocalFileError: there is nothing to publish, or something that cannot be read or is no regular file.
+        """
+        places = [sources] if isinstance(sources, (str, Path)) else sources
+        files = find_files([Path(place) for place in places])
+        tags = [check_tag(tag) for tag in tags]
+        push = Push(self._connection, _name(resource), self._bulk, progress or Silent(), threads=threads)
+        return push.run(files, message=message, tags=tags, description=description)
+
+    def pull(
+        self,
+        reference: Referred,
+        folder: str | Path,
+        *,
+        threads: int = THREADS,
+        fsync: bool = False,
+        progress: Progress | None = None,
+    ) -> PullReport:
+        """Fetch the files that the reference names into a folder, below their own paths.
+
+        Files that are there already, byte for byte, are kept. Each file appears whole or not at all.
+
+        Raises:
+            UnknownPath: the version has no file of this path or below it.
+            DiskFull: there is no room.
+            IntegrityError: a file is not what was published.
+        """
+        wanted = _reference(reference)
+        snapshot = self.snapshot(wanted)
+        target = TargetFolder(Path(folder), fsync=fsync)
+        report = Pull(snapshot, target, self._bulk, progress or Silent(), threads=threads).run(wanted.path)
+        if wanted.path and not report.pulled + report.kept:
+            raise _no_such_path(wanted)
+        return report
+
+    def open(self, reference: Referred, *, buffer_bytes: int = 1 << 20) -> io.BufferedReader:
+        """Open the file that the reference names: seekable, and read from S3 as needed."""
+        links, file = self._one(reference)
+        return io.BufferedReader(open_remote(self._bulk, links, file), buffer_bytes)
+
+    def read(self, reference: Referred) -> Iterator[bytes]:
+        """Yield a file's bytes in order.
+
+        Raises:
+            IntegrityError: a segment is not what was written, or, at the end, the whole is not what was published.
+        """
+        links, file = self._one(reference)
+        return plaintext(self._bulk, links, file)
+
+    def tag(self, reference: Referred, tag: str) -> int:
+        """Make the tag name the version that the reference names now; return its number."""
+        wanted = _reference(reference)
+        body = {"version": str(wanted.version)}
+        found = self._connection.put(f"/v1/{wanted.resource}/tags/{check_tag(tag)}", body)
+        return answers.read(answers.tagged, found, self.url)
+
+    def rotate_keys(self, resource: Named) -> Rotation:
+        """Add a version to the resource's KEK and rewrap its data keys under it. No file is touched."""
+        found = self._connection.post(f"/v1/{_name(resource)}/keys:rotate", {}, repeatable=False)
+        return answers.read(answers.rotation, found, self.url)
+
+    def audit_lines(self, *, after: int | None = None, limit: int | None = None) -> Iterator[bytes]:
+        """Yield the journal's own lines after a sequence number, without their ends."""
+        return self._connection.lines("/v1/audit/events", after=after, limit=limit)
+
+    def _one(self, reference: Referred) -> tuple[FreshLinks, RemoteFile]:
+        wanted = _file_reference(reference)
+        links = FreshLinks(self.snapshot(wanted), [wanted.path])
+        return links, links.link(wanted.path).file
+
+
+def _name(resource: Named) -> ResourceName:
+    return resource if isinstance(resource, ResourceName) else ResourceName.parse(resource)
+
+
+def _reference(reference: Referred) -> Reference:
+    return reference if isinstance(reference, Reference) else Reference.parse(reference)
+
+
+def _file_reference(reference: Referred) -> Reference:
+    wanted = _reference(reference)
+    if not wanted.path:
+        raise InvalidPath(f"{wanted} names no file.", hint=f"'gateway ls {wanted}' lists its files.")
+    return wanted
+
+
+def _no_such_path(wanted: Reference) -> UnknownPath:
+    whole = Reference(wanted.resource, wanted.version)
+    return UnknownPath(f"{whole} has no file {wanted.path!r}.", hint=f"'gateway ls {whole}' lists its files.")
