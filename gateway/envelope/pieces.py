@@ -94,10 +94,17 @@ class Transformer(ABC):
     def _feed(self, data: Chunk) -> Iterator[bytes]:
         self._begin()
         for piece in self._cutter.cut(data):
-            if self._held is not None:
-                yield from self._turn(self._held, last=False)
+            yield from self._release()
             self._held = piece
+        if self._cutter.rest():
+            yield from self._release()
         self._over = False
+
+    def _release(self) -> Iterator[bytes]:
+        """Pass on the piece that was held back, now that something follows it."""
+        if self._held is not None:
+            held, self._held = self._held, None
+            yield from self._turn(held, last=False)
 
     def _begin(self) -> None:
         if self._over:
