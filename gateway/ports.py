@@ -166,7 +166,7 @@ class CatalogStore(Protocol):
     async def find_version(
         self, resource: Resource, *, number: int | None = None, digest: str | None = None
     ) -> Version | None:
-        """Return the version of this number or digest."""
+        """Return the version of this number or digest: the newest that has the digest, or the newest of all."""
 
     async def list_versions(self, resource: Resource) -> Sequence[Version]:
         """Return all versions, newest first."""
@@ -187,7 +187,7 @@ class CatalogStore(Protocol):
         """Take `count` object numbers of the push and return the first."""
 
     async def add_upload(self, push_id: str, number: int, upload_id: str) -> None:
-        """Remember the multipart upload of an object."""
+        """Remember the multipart upload of an object; the first one stays."""
 
     async def find_upload(self, push_id: str, number: int) -> str | None:
         """Return the multipart upload id of an object of this push."""

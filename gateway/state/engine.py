@@ -4,13 +4,14 @@ SQLite takes one writer at a time: `write` asks for that place at its start, so 
 PostgreSQL locks rows: what a transaction decides on, it reads `with_for_update`.
 """
 
+import sqlite3
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
 import anyio
 import anyio.to_thread
 from sqlalchemy import Connection, Engine, Select, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -22,6 +23,8 @@ THREADS = 8
 """Transactions that run at once, each on its own connection."""
 WAIT_MS = 5000
 """How long a transaction waits for another's lock."""
+
+_PAUSE_SECONDS = 0.05
 
 _T = TypeVar("_T")
 
@@ -109,7 +112,7 @@ def _unavailable(error: DBAPIError | PoolTimeout) -> StateUnavailable:
 def _engine(url: str) -> Engine:
     try:
         dialect = make_url(url).get_backend_name()
-        options = {"sqlite": {}, "postgresql": _postgresql_options()}[dialect]
+        options = {"sqlite": {"timeout": 0}, "postgresql": _postgresql_options()}[dialect]
         # Parameters stay out of errors and logs. A pooled connection is tried before use, as the server may be back.
         engine = create_engine(
             url,
@@ -134,18 +137,28 @@ def _postgresql_options() -> dict[str, object]:
     return {"connect_timeout": WAIT_MS // 1000, "options": f"-c lock_timeout={WAIT_MS}"}
 
 
-def _set_up_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+def _set_up_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     # The driver would begin transactions when it thinks fit; `_begin_sqlite` does it where we say.
     connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in (
-        f"busy_timeout = {WAIT_MS}",
-        "journal_mode = WAL",  # readers and the writer do not wait for each other
-        "synchronous = FULL",  # a commit is on disk when it returns, also if power fails
-        "foreign_keys = ON",  # SQLite checks none unless asked
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    _use_wal(connection)
+    connection.execute(f"PRAGMA busy_timeout = {WAIT_MS}")
+    connection.execute("PRAGMA synchronous = FULL")  # a commit is on disk when it returns, also if power fails
+    connection.execute("PRAGMA foreign_keys = ON")  # SQLite checks none unless asked
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Let readers and the writer not wait for each other. The file remembers this mode from the first time on."""
+    deadline = time.monotonic() + WAIT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            # Two that switch at once would wait for each other, so SQLite refuses one of them, who then comes again.
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

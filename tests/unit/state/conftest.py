@@ -1,0 +1,76 @@
+"""A migrated database. Every test that takes `database` runs on every kind that `database_url` lists."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.model import Push, Resource, ResourceName, Version
+from gateway.state.catalog import SqlCatalog
+from gateway.state.engine import Database
+from gateway.state.schema import migrate
+
+NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+@pytest.fixture
+def now():
+    return NOW
+
+
+@pytest.fixture
+def sqlite_url(tmp_path):
+    return f"sqlite:///{tmp_path}/gateway.db"
+
+
+@pytest.fixture(params=["sqlite_url"])
+def database_url(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+async def database(database_url):
+    opened = Database(database_url)
+    await migrate(opened)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def catalog(database):
+    return SqlCatalog(database)
+
+
+@pytest.fixture
+def new_resource():
+    def make(name, digit="0"):
+        return Resource(digit * 32, ResourceName.parse(name), NOW, "ada", f"what {name} is")
+
+    return make
+
+
+@pytest.fixture
+async def resource(catalog, new_resource):
+    return await catalog.create_resource(new_resource("dataset/vision/digits"))
+
+
+@pytest.fixture
+def new_push():
+    def make(resource, digit="a"):
+        return Push(digit * 32, resource.id, "people", "ada", 1, NOW, NOW)
+
+    return make
+
+
+@pytest.fixture
+async def push(catalog, resource, new_push):
+    opened = new_push(resource)
+    await catalog.open_push(opened)
+    return opened
+
+
+@pytest.fixture
+def new_version():
+    def make(resource, digit="1"):
+        return Version(resource.name, 0, f"sha256:{digit * 64}", 3, 1 << 40, NOW, "ada", "first light")
+
+    return make
