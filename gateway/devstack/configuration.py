@@ -126,9 +126,9 @@ def _inline(value: Any) -> str:  # noqa: ANN401 - whatever TOML holds
         return "[" + ", ".join(map(_inline, value)) + "]"
     if isinstance(value, bool | int | float | str):
         # JSON's scalars are TOML's as well, once DEL, which only TOML forbids, is escaped.
-        return json.dumps(value).replace("\x7f", "\\u007f")
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return str(value.isoformat())  # TOML's dates and times are ISO 8601
 
 
 def _key(name: str) -> str:
-    return name if name.replace("_", "").replace("-", "").isalnum() and name.isascii() else json.dumps(name)
+    return name if name.replace("_", "").replace("-", "").isalnum() and name.isascii() else _inline(name)
