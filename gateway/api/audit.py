@@ -21,9 +21,12 @@ NDJSON = "application/x-ndjson"
 async def read_events(
     broker: UseCases,
     caller: Authenticated,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: Annotated[int, Query(ge=-10_000)] = 0,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
 ) -> Response:
-    """Return the journal's own lines with sequence numbers above `after`, byte for byte, so that they verify."""
+    """Return the journal's own lines with sequence numbers above `after`, byte for byte, so that they verify.
+
+    A negative `after` counts from the end: -10 are the last ten.
+    """
     lines = await broker.review.lines(caller, after=after, limit=limit)
     return Response(b"".join(lines), media_type=NDJSON)

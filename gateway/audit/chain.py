@@ -65,10 +65,10 @@ def verify(lines: Iterable[bytes], *, instance: str | None = None, expected: Hea
     """
     report = examine(lines, instance=instance, expected=expected)
     if report.finding:
-        raise JournalBroken(
-            report.finding.message,
-            hint=f"The {report.count} records before it are good; compare the rest with an archived copy.",
-        )
+        hint = f"The {report.count} records before it are good; compare the rest with an archived copy."
+        if report.finding.fault is Fault.TRUNCATED:
+            hint += " A gateway that writes it now, or was killed and not started since, leaves a half-written end."
+        raise JournalBroken(report.finding.message, hint=hint)
     return report
 
 

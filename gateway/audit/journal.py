@@ -126,10 +126,14 @@ class Journal:
     async def lines(self, *, after: int, limit: int) -> list[bytes]:
         """Return up to `limit` durable lines of the records numbered above `after`, each with its newline.
 
+        A negative `after` counts from the end: -10 are the last ten.
+
         Raises:
             JournalUnavailable: they cannot be read.
         """
-        count = min(limit, self._require_writer().head.seq - after)
+        newest = self._require_writer().head.seq
+        after = after if after >= 0 else max(0, newest + after)
+        count = min(limit, newest - after)
         if count <= 0:
             return []
         try:

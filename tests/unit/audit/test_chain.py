@@ -142,6 +142,12 @@ def test_verify_raises_with_the_first_bad_record(whole):
     assert "5 records before it are good" in caught.value.hint
 
 
+def test_a_half_written_end_is_explained(whole):
+    with pytest.raises(JournalBroken, match="in the middle of record 7") as caught:
+        verify([*whole[:-1], whole[-1][:-1]])
+    assert "half-written end" in caught.value.hint
+
+
 def test_a_whole_journal_is_reported(whole):
     report = verify(whole, instance="gateway-1")
     assert (report.instance, report.count, report.head) == ("gateway-1", 7, head_of(whole[-1]))

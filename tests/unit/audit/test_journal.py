@@ -195,6 +195,14 @@ async def test_lines_are_paged(make, folder, an_event):
         assert [json.loads(line)["seq"] for page in pages for line in page] == list(range(1, 22))
 
 
+async def test_the_last_lines_are_counted_from_the_end(make, an_event):
+    async with make() as journal:
+        for _ in range(4):
+            await journal.append(an_event())
+        assert [parse(line).seq for line in await journal.lines(after=-2, limit=10)] == [4, 5]
+        assert len(await journal.lines(after=-100, limit=10)) == 5
+
+
 async def test_lines_that_cannot_be_read_are_said_so(make, folder, an_event):
     async with make() as journal:
         list_segments(folder)[0].rename(folder / "away")

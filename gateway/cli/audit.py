@@ -1,0 +1,220 @@
+"""`gateway audit`: verifies and reads the journal, offline or through the gateway."""
+
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.audit.chain import Report
+from gateway.audit.chain import verify as verify_chain
+from gateway.audit.entry import Entry, is_by, read_entry, read_time
+from gateway.audit.record import Head, Record, parse
+from gateway.audit.segments import last_head, list_journals, list_segments, read_after, read_lines
+from gateway.cli.console import Json, Profile, Url, write_json, write_rows
+from gateway.client import Gateway
+from gateway.errors import InvalidInput, LocalFileError
+
+app = typer.Typer(no_args_is_help=True, help="Verify and read the audit journal.")
+
+_PAGE = 10_000
+_POLL_SECONDS = 2.0
+_READ_AUDIT = "gateway:ReadAudit"
+
+JournalPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--journal",
+        metavar="PATH",
+        help="A journal on this machine: its folder, the folder of several, or one file. Else, ask the gateway.",
+        show_default=False,
+    ),
+]
+
+
+@app.callback()
+def _audit() -> None:
+    """Verify and read the audit journal.
+
+    Example: gateway audit verify --list
+    """
+
+
+@app.command()
+def verify(
+    journal: JournalPath = None,
+    listed: Annotated[
+        bool, typer.Option("--list", help="List every event: who, what, when, and the decision.")
+    ] = False,
+    head: Annotated[
+        str | None,
+        typer.Option(metavar="SEQ:HASH", help="A head that was noted earlier: the journal must still contain it."),
+    ] = None,
+    as_json: Json = False,
+    url: Url = None,
+    profile: Profile = None,
+) -> None:
+    """Prove that no record of the journal was altered, removed, reordered or inserted; else name the first that was.
+
+    A journal that was cut short, or written anew from some record on, shows only against a --head noted before.
+
+    Example: gateway audit verify --journal /var/lib/gateway/audit --list
+    """
+    expected = _read_head(head) if head else None
+    if journal is None:
+        with Gateway(url, profile=profile) as gateway:
+            _verify_one(_pages(gateway), expected, listed=listed, as_json=as_json)
+        return
+    for found in _find(journal):
+        with _as_local_error(found):
+            _verify_one(read_lines(found), expected, listed=listed, as_json=as_json)
+
+
+@app.command()
+def tail(
+    journal: JournalPath = None,
+    count: Annotated[int, typer.Option("-n", min=1, max=_PAGE, help="How many events to begin with.")] = 10,
+    follow: Annotated[bool, typer.Option("-f", help="Go on with new events, until Ctrl-C.")] = False,
+    as_json: Json = False,
+    url: Url = None,
+    profile: Profile = None,
+) -> None:
+    """Show the newest events, one a line.
+
+    Example: gateway audit tail -n 20 -f
+    """
+    with ExitStack() as opened:
+        read, is_ours = _reader(journal, opened, url, profile)
+        after, hidden = -count, False
+        while True:
+            records = [record for record in map(parse, read(after)) if record]
+            for record in records:
+                if not (hidden and is_ours(record)):
+                    _show(record, as_json=as_json)
+            after = records[-1].seq if records else after
+            if not follow:
+                return
+            sys.stdout.flush()
+            time.sleep(_POLL_SECONDS)
+            hidden = True
+
+
+def _reader(
+    journal: Path | None, opened: ExitStack, url: str | None, profile: str | None
+) -> tuple[Callable[[int], Iterable[bytes]], Callable[[Record], bool]]:
+    """Return what reads the lines after a number (or the last few, if it is negative), and what tells our own reading.
+
+    Each look at the gateway's journal is an event in it; to show those while following would never end.
+    """
+    if journal:
+        folder = _find_one(journal)
+        return lambda after: _read_local(folder, after), lambda _: False
+    gateway = opened.enter_context(Gateway(url, profile=profile))
+    me = gateway.whoami()
+    return (
+        lambda after: (line + b"\n" for line in gateway.audit_lines(after=after, limit=_PAGE)),
+        partial(is_by, issuer=me.issuer, subject=me.subject, action=_READ_AUDIT),
+    )
+
+
+def _read_local(folder: Path, after: int) -> list[bytes]:
+    with _as_local_error(folder):
+        if after < 0:
+            newest = last_head(list_segments(folder)[-1])
+            after = max(0, (newest.seq if newest else 0) + after)
+        return read_after(folder, after, _PAGE)
+
+
+def _pages(gateway: Gateway) -> Iterator[bytes]:
+    """Yield the whole journal, page by page. Reading is recorded as well, so the last page is one that is not full."""
+    after, full = 0, True
+    while full:
+        count = 0
+        for line in gateway.audit_lines(after=after, limit=_PAGE):
+            count += 1
+            yield line + b"\n"
+        after += count
+        full = count == _PAGE
+
+
+def _verify_one(lines: Iterable[bytes], expected: Head | None, *, listed: bool, as_json: bool) -> None:
+    entries: list[Entry] = []
+    report = verify_chain(_noting(lines, entries) if listed else lines, expected=expected)
+    if as_json:
+        write_json(_summary(report) | ({"events": entries} if listed else {}))
+        return
+    if listed:
+        write_rows(("SEQ", "TIME", "WHO", "ACTION", "RESOURCE", "DECISION", "STATUS", "FROM"), map(_cells, entries))
+    found = _summary(report)
+    typer.echo(
+        f"The journal of {found['instance']} is whole: {found['records']} records, "
+        f"{found['first']} to {found['last']}.\nIts head is {found['head']}"
+    )
+
+
+def _noting(lines: Iterable[bytes], entries: list[Entry]) -> Iterator[bytes]:
+    for line in lines:
+        record = parse(line)
+        if record:
+            entries.append(read_entry(record))
+        yield line
+
+
+def _summary(report: Report) -> dict[str, object]:
+    first, last = (read_time(record) if record else None for record in (report.first, report.last))
+    return {
+        "whole": True,
+        "instance": report.instance,
+        "records": report.count,
+        "first": first.isoformat() if first else None,
+        "last": last.isoformat() if last else None,
+        "head": f"{report.head.seq}:{report.head.hash.decode()}",
+    }
+
+
+def _show(record: Record, *, as_json: bool) -> None:
+    if as_json:
+        write_json({"seq": record.seq, "event": record.read_event()})
+    else:
+        typer.echo("\t".join(_cells(read_entry(record))))
+
+
+def _cells(entry: Entry) -> tuple[str, ...]:
+    when = f"{entry.time:%Y-%m-%d %H:%M:%S}" if entry.time else "-"
+    texts = (entry.who, entry.action, entry.resource, entry.decision, entry.status, entry.origin)
+    return (str(entry.seq), when, *(text or "-" for text in texts))
+
+
+def _read_head(text: str) -> Head:
+    found = re.fullmatch(r"([1-9][0-9]{0,15}):([0-9a-f]{64})", text)
+    if not found:
+        raise InvalidInput(f"{text[:80]!r} is no head of a journal.", hint="Write it as 'gateway audit verify' did.")
+    return Head(int(found[1]), found[2].encode())
+
+
+def _find(path: Path) -> list[Path]:
+    with _as_local_error(path):
+        found = list_journals(path)
+    if not found:
+        raise LocalFileError(f"There is no journal at {path}.", hint="Name the folder in audit.directory.")
+    return found
+
+
+def _find_one(path: Path) -> Path:
+    found = _find(path)
+    if len(found) > 1 or found[0].is_file():
+        raise InvalidInput(f"{path} is not one journal's folder.", hint=f"Name one, like {found[0]}.")
+    return found[0]
+
+
+@contextmanager
+def _as_local_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LocalFileError(f"The journal at {path} cannot be read: {error.strerror}.") from error
