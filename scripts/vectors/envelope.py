@@ -30,8 +30,8 @@ def plaintext(size: int) -> bytes:
 
 
 def randomness(name: str) -> Any:
-    """Return what stands in for randomness: SHA-256 of the name, so that the vectors are the same each time."""
-    return lambda size: sha256(name.encode()).digest()[:size]
+    """Return what stands in for randomness: SHA-256 of name and size, so that the vectors are the same each time."""
+    return lambda size: sha256(f"{name} {size}".encode()).digest()[:size]
 
 
 def edited(ciphertext: bytes, edits: Sequence[Edit]) -> bytes:
