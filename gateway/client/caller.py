@@ -1,6 +1,9 @@
 """Which gateway, and as whom: from arguments, else the environment, else the login that `gateway login` keeps."""
 
+from pathlib import Path
+
 from gateway.client.environment import Environment
+from gateway.client.login import workload_source
 from gateway.client.profile import DEFAULT_PROFILE, ProfileStore, default_home
 from gateway.client.tokens import StaticToken, StoredToken, TokenSource
 from gateway.errors import InvalidConfiguration, Unauthenticated
@@ -16,13 +19,21 @@ def find_caller(
         Unauthenticated: nobody is logged in.
     """
     wanted = (url or environment.url or "").rstrip("/")
-    if token_source is None and profile is None and environment.token:
-        token_source = StaticToken(environment.token)
+    if token_source is None and profile is None:
+        token_source = _from_environment(wanted, environment)
     if token_source is not None:
         if not wanted:
             raise InvalidConfiguration("Which gateway?", hint="Give its URL: --url or GATEWAY_URL.")
         return wanted, token_source
     return _stored(wanted, profile or environment.profile or DEFAULT_PROFILE)
+
+
+def _from_environment(wanted: str, environment: Environment) -> TokenSource | None:
+    if environment.token:
+        return StaticToken(environment.token)
+    if environment.workload_token_file and wanted:
+        return workload_source(wanted, Path(environment.workload_token_file))
+    return None
 
 
 def _stored(wanted: str, profile: str) -> tuple[str, TokenSource]:

@@ -11,7 +11,7 @@ class Environment:
     """The variables that the client honours; each is None where it is unset or empty.
 
     >>> Environment.read({"GATEWAY_URL": "https://gateway.example", "GATEWAY_TOKEN": "secret"})
-    Environment(url='https://gateway.example', profile=None)
+    Environment(url='https://gateway.example', profile=None, workload_token_file=None)
     """
 
     url: str | None
@@ -20,8 +20,11 @@ class Environment:
     """`GATEWAY_TOKEN`: a gateway token that somebody else got."""
     profile: str | None
     """`GATEWAY_PROFILE`: which of the logins that `gateway login` keeps."""
+    workload_token_file: str | None = None
+    """`GATEWAY_WORKLOAD_TOKEN_FILE`: where the job's platform keeps a token of its own for it."""
 
     @classmethod
     def read(cls, variables: Mapping[str, str] = os.environ) -> Self:
         """Return what is set."""
-        return cls(*(variables.get(f"GATEWAY_{name}") or None for name in ("URL", "TOKEN", "PROFILE")))
+        names = ("URL", "TOKEN", "PROFILE", "WORKLOAD_TOKEN_FILE")
+        return cls(*(variables.get(f"GATEWAY_{name}") or None for name in names))

@@ -11,7 +11,7 @@ from gateway.client.exchange import ID_TOKEN, WORKLOAD_TOKEN, GatewayLogin, Logi
 from gateway.client.profile import Login
 from gateway.client.provider import CodeFlow, discover
 from gateway.client.tls import tls_context
-from gateway.client.tokens import read_workload_token
+from gateway.client.tokens import GatewayToken, WorkloadToken, read_workload_token
 
 DEFAULT_TIMEOUT = timedelta(minutes=5)
 _HTTP_TIMEOUT = httpx.Timeout(15)
@@ -62,6 +62,16 @@ def login_workload(url: str, file: Path) -> Login:
         gateway = GatewayLogin(url, http)
         token = gateway.exchange(read_workload_token(file), WORKLOAD_TOKEN)
         return Login(gateway.url, "workload", token.expires_at, token.text)
+
+
+def workload_source(url: str, file: Path) -> WorkloadToken:
+    """Return gateway tokens for a job, renewed from the workload token in `file` for as long as it runs."""
+
+    def exchange(workload_token: str) -> GatewayToken:
+        with anonymous_http() as http:
+            return GatewayLogin(url, http).exchange(workload_token, WORKLOAD_TOKEN)
+
+    return WorkloadToken(file, exchange)
 
 
 def _ask_person(issuer: LoginIssuer, http: httpx.Client, show_url: ShowUrl, timeout: timedelta) -> str:

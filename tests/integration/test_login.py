@@ -1,0 +1,153 @@
+"""`gateway login`, `whoami` and `logout` as a person or a job runs them, against a real gateway on the real stack."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+
+from gateway.devstack import browser
+from gateway.devstack.process import Process, answers
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def url(gateway_config, free_port, tmp_path):
+    """A running gateway."""
+    address = f"http://127.0.0.1:{free_port}"
+    process = Process.start(
+        "The gateway",
+        [sys.executable, "-m", "gateway", "serve", "--config", gateway_config()],
+        log=tmp_path / "gateway.log",
+        environment=os.environ,
+        folder=tmp_path,
+    )
+    process.wait_ready(lambda: answers(f"{address}/readyz"), within=timedelta(seconds=30))
+    yield address
+    process.stop()
+
+
+@pytest.fixture
+def gateway(tmp_path):
+    """Starts the command line with a home of its own."""
+
+    def start(*arguments, **variables):
+        return subprocess.Popen(
+            [sys.executable, "-m", "gateway", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"GATEWAY_HOME": str(tmp_path / "home")} | variables,
+        )
+
+    return start
+
+
+@pytest.fixture
+def run(gateway):
+    """Runs the command line to its end and returns the exit code, the JSON lines of stdout, and of stderr."""
+
+    def finish(*arguments, **variables):
+        with gateway(*arguments, "--json", **variables) as process:
+            out, err = process.communicate(timeout=30)
+        return process.returncode, [json.loads(line) for line in out.splitlines()], err
+
+    return finish
+
+
+@pytest.fixture
+def person(stack):
+    """Returns a person's name and password, as the headless browser takes them."""
+
+    def find(name):
+        (found,) = (user for user in stack.users if user.name == name)
+        return {"name": found.name, "password_file": found.password_file}
+
+    return find
+
+
+def log_in(process, person):
+    with process:
+        (address,) = json.loads(process.stdout.readline()).values()
+        browser.log_in(address, **person)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    return json.loads(out)
+
+
+def test_without_a_login_whoami_says_how_to_log_in(run):
+    code, lines, err = run("whoami", GATEWAY_URL="http://127.0.0.1:9")
+    assert (code, lines) == (20, [])
+    assert "gateway login" in json.loads(err)["hint"]
+
+
+def test_a_gateway_that_is_away_is_named(run, free_port):
+    code, _, err = run("login", f"http://127.0.0.1:{free_port}")
+    assert code == 76
+    assert str(free_port) in json.loads(err)["detail"]
+
+
+def test_an_unknown_issuer_is_refused_with_those_there_are(run, url):
+    code, _, err = run("login", url, "--issuer", "nobody")
+    assert (code, "people" in json.loads(err)["detail"]) == (24, True)
+
+
+def test_a_token_that_the_gateway_does_not_trust_is_refused_with_a_reason(run, url, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL2EuZXhhbXBsZSJ9.")
+    code, _, err = run("login", url, "--workload-token-file", token)
+    assert 20 <= code < 30
+    assert "a.example" in json.loads(err)["detail"]
+
+
+def test_a_login_that_nobody_answers_ends_in_time(run, url):
+    code, lines, err = run("login", url, "--timeout", 1)
+    assert code == 24
+    assert list(lines[0]) == ["authorize_url"]
+    assert "within 1 s" in json.loads(err)["detail"]
+
+
+def test_ctrl_c_ends_a_login_cleanly(gateway, url):
+    with gateway("login", url, "--no-browser") as process:
+        assert process.stdout.readline().startswith("http")
+        process.send_signal(2)
+        out, err = process.communicate(timeout=10)
+    assert (process.returncode, out) == (130, "")
+    assert "Traceback" not in err
+
+
+def test_a_person_logs_in_asks_who_they_are_and_logs_out(gateway, run, person, url, tmp_path):
+    shown = log_in(gateway("login", url, "--json"), person("ada"))
+    assert {"url": url, "profile": "default", "issuer": "people", "name": "ada", "groups": ["ml-research"]} == {
+        name: shown[name] for name in ("url", "profile", "issuer", "name", "groups")
+    }
+    kept = tmp_path / "home" / "profiles" / "default.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert kept.parent.stat().st_mode & 0o777 == 0o700
+    code, (me,), _ = run("whoami")
+    assert (code, me["name"], me["kind"]) == (0, "ada", "user")
+    assert run("logout")[:2] == (0, [{"profile": "default", "removed": True}])
+    assert not kept.exists()
+    assert run("whoami")[0] == 20
+
+
+def test_profiles_keep_two_people_apart(gateway, run, person, url):
+    for name in ("ada", "ivan"):
+        log_in(gateway("login", url, "--json", "--profile", name), person(name))
+    assert [run("whoami", "--profile", name)[1][0]["name"] for name in ("ada", "ivan")] == ["ada", "ivan"]
+    assert run("whoami", GATEWAY_PROFILE="ivan")[1][0]["name"] == "ivan"
+
+
+def test_a_job_logs_in_with_its_token(run, url, stack):
+    code, (shown,), err = run("login", url, "--workload-token-file", stack.workload_token_file)
+    assert code == 0, err
+    assert (shown["name"], shown["groups"]) == ("trainer", ["training-jobs"])
+
+
+def test_a_job_needs_no_login_where_its_token_is_named_in_the_environment(run, url, stack):
+    code, lines, err = run("whoami", GATEWAY_URL=url, GATEWAY_WORKLOAD_TOKEN_FILE=str(stack.workload_token_file))
+    assert code == 0, err
+    assert (lines[0]["name"], lines[0]["kind"]) == ("trainer", "workload")
