@@ -344,10 +344,12 @@ class TokenOut(_Wire):
 
 
 class TokenErrorOut(_Wire):
-    """RFC 6749 5.2."""
+    """RFC 6749 5.2, with the code and the hint that every problem of ours has."""
 
     error: str
     error_description: str
+    code: str
+    hint: str
 
 
 def _base64url(key: bytes) -> str:

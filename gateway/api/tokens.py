@@ -54,7 +54,9 @@ async def exchange_token(request: Request, broker: UseCases, origin: Came) -> JS
     try:
         answer = await broker.sign_in.exchange(await request.body(), origin)
     except GatewayError as error:
-        body = TokenErrorOut(error=oauth_error(error), error_description=error.message)
+        body = TokenErrorOut(
+            error=oauth_error(error), error_description=error.message, code=error.code, hint=error.hint
+        )
         # RFC 6749 5.2: a refusal is a 400 unless it is the client's own authentication that failed.
         status = status_of(error)
         server_side = status >= 500  # noqa: PLR2004 -- the class of server errors

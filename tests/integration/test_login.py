@@ -99,8 +99,10 @@ def test_a_token_that_the_gateway_does_not_trust_is_refused_with_a_reason(run, u
     token = tmp_path / "token"
     token.write_text("eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL2EuZXhhbXBsZSJ9.")
     code, _, err = run("login", url, "--workload-token-file", token)
-    assert 20 <= code < 30
-    assert "a.example" in json.loads(err)["detail"]
+    problem = json.loads(err)
+    assert (code, problem["code"]) == (21, "unknown-issuer")
+    assert "a.example" in problem["detail"]
+    assert problem["hint"]
 
 
 def test_a_login_that_nobody_answers_ends_in_time(run, url):
