@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +24,7 @@ from gateway.errors import InvalidInput, LocalFileError
 app = typer.Typer(no_args_is_help=True, help="Verify and read the audit journal.")
 
 _PAGE = 10_000
-_POLL_SECONDS = 2.0
+_POLL_SECONDS = 1.0
 _READ_AUDIT = "gateway:ReadAudit"
 
 JournalPath = Annotated[
@@ -150,11 +151,9 @@ def _verify_one(lines: Iterable[bytes], expected: Head | None, *, listed: bool, 
         return
     if listed:
         write_rows(("SEQ", "TIME", "WHO", "ACTION", "RESOURCE", "DECISION", "STATUS", "FROM"), map(_cells, entries))
-    found = _summary(report)
-    typer.echo(
-        f"The journal of {found['instance']} is whole: {found['records']} records, "
-        f"{found['first']} to {found['last']}.\nIts head is {found['head']}"
-    )
+    first, last = (_when(read_time(record)) if record else "" for record in (report.first, report.last))
+    typer.echo(f"The journal of {report.instance} is whole: {report.count} records, from {first} to {last} UTC.")
+    typer.echo(f"Its head, to note down and to check against later (--head): {_head(report)}")
 
 
 def _noting(lines: Iterable[bytes], entries: list[Entry]) -> Iterator[bytes]:
@@ -173,8 +172,16 @@ def _summary(report: Report) -> dict[str, object]:
         "records": report.count,
         "first": first.isoformat() if first else None,
         "last": last.isoformat() if last else None,
-        "head": f"{report.head.seq}:{report.head.hash.decode()}",
+        "head": _head(report),
     }
+
+
+def _head(report: Report) -> str:
+    return f"{report.head.seq}:{report.head.hash.decode()}"
+
+
+def _when(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else "-"
 
 
 def _show(record: Record, *, as_json: bool) -> None:
@@ -185,9 +192,8 @@ def _show(record: Record, *, as_json: bool) -> None:
 
 
 def _cells(entry: Entry) -> tuple[str, ...]:
-    when = f"{entry.time:%Y-%m-%d %H:%M:%S}" if entry.time else "-"
     texts = (entry.who, entry.action, entry.resource, entry.decision, entry.status, entry.origin)
-    return (str(entry.seq), when, *(text or "-" for text in texts))
+    return (str(entry.seq), _when(entry.time), *(text or "-" for text in texts))
 
 
 def _read_head(text: str) -> Head:
@@ -208,7 +214,8 @@ def _find(path: Path) -> list[Path]:
 def _find_one(path: Path) -> Path:
     found = _find(path)
     if len(found) > 1 or found[0].is_file():
-        raise InvalidInput(f"{path} is not one journal's folder.", hint=f"Name one, like {found[0]}.")
+        one = found[0].parent if found[0].is_file() else found[0]
+        raise InvalidInput(f"{path} is not one journal's folder.", hint=f"Name one, like {one}.")
     return found[0]
 
 
