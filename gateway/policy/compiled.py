@@ -27,8 +27,6 @@ class Entry:
     """One statement under one of its patterns."""
 
     statement: Statement
-    name: str
-    """`<policy>#<Sid or index>`."""
     action: Matcher
     resource: Test
     conditions: tuple[ConditionTest, ...]
@@ -53,12 +51,12 @@ class StatementIndex:
         for document in documents:
             for statement in document.statements:
                 if statement.effect is effect:
-                    self._add(document.name, statement)
+                    self._add(statement)
 
-    def _add(self, policy: str, statement: Statement) -> None:
+    def _add(self, statement: Statement) -> None:
         clause = statement.principal
         words = frozenset({ANYONE}) if clause is None or clause.negated else clause.words
-        for prefix, entry in _entries(policy, statement):
+        for prefix, entry in _entries(statement):
             for word in words:
                 self._index.setdefault(word, {}).setdefault(prefix, []).append(entry)
 
@@ -71,9 +69,9 @@ class StatementIndex:
                 for prefix in prefixes:
                     yield from by_prefix.get(prefix, ())
 
-    def matching(self, query: Query) -> set[str]:
-        """Return the names of the statements that match."""
-        return {entry.name for entry in self.candidates(query) if entry.matches(query)}
+    def matching(self, query: Query) -> set[Statement]:
+        """Return the statements that match."""
+        return {entry.statement for entry in self.candidates(query) if entry.matches(query)}
 
 
 def prefixes_of(resource: str) -> list[str]:
@@ -91,16 +89,15 @@ def prefixes_of(resource: str) -> list[str]:
     return prefixes
 
 
-def _entries(policy: str, statement: Statement) -> Iterator[tuple[str, Entry]]:
-    name = f"{policy}#{statement.label}"
-    action = _action_test(statement)
+def _entries(statement: Statement) -> Iterator[tuple[str, Entry]]:
+    action = action_test(statement)
     excluded = statement.principal.words if statement.principal and statement.principal.negated else frozenset[str]()
     if ANYONE in excluded:  # NotPrincipal "*" is for nobody
         return
     conditions = tuple(condition.test for condition in statement.conditions)
 
     def entry(resource: Test) -> Entry:
-        return Entry(statement, name, action, resource, conditions, excluded)
+        return Entry(statement, action, resource, conditions, excluded)
 
     if statement.not_resources:
         yield "", entry(resource_test(statement))
@@ -117,7 +114,8 @@ def _prefix(template: Template) -> str:
     return longest
 
 
-def _action_test(statement: Statement) -> Matcher:
+def action_test(statement: Statement) -> Matcher:
+    """Return the test of a folded action against the statement's whole Action or NotAction."""
     templates = [parse(fold(text.value), variables=False, wildcards=True) for text in statement.actions]
     fixed = frozenset(literal(template) for template in templates if Wild not in map(type, template))
     globs = [compile_glob(template) for template in templates if Wild in map(type, template)]

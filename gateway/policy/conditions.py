@@ -54,6 +54,8 @@ class Condition:
     operator: Operator
     key: Text
     values: tuple[Text, ...]
+    variables: bool
+    """Whether the values may hold variables."""
     test: ConditionTest = field(repr=False, compare=False)
 
     @property
@@ -125,4 +127,5 @@ def compile_condition(operator: Operator, key: Text, values: Sequence[Text], *, 
             found = query.values(folded)
             return quantify(match(value, query) is wanted for value in found) if found else missing
 
-    return Condition(operator, key, tuple(values), test)
+    takes_variables = variables and operator.base.startswith(("String", "Arn", "Bool"))
+    return Condition(operator, key, tuple(values), takes_variables, test)

@@ -11,7 +11,7 @@ from hashlib import sha256
 
 from gateway.model import AccessRequest, Decision, Outcome
 from gateway.policy.compiled import StatementIndex
-from gateway.policy.document import Dialect, Document, Effect, read_document
+from gateway.policy.document import Dialect, Document, Effect, Statement, read_document
 from gateway.policy.principals import answers_to
 from gateway.policy.query import Query
 from gateway.policy.stepup import Login, logins_of
@@ -39,17 +39,17 @@ class Statements:
         return logins_of(self.documents)
 
 
-def judge(sets: Sequence[Statements], query: Query) -> tuple[Outcome, set[str]]:
+def judge(sets: Sequence[Statements], query: Query) -> tuple[Outcome, set[Statement]]:
     """Return the outcome and the statements that determined it. Every set must allow: the policies', the token's.
 
     Empty means no: without a set, and without a statement, nothing is allowed.
     """
-    denies = set[str]().union(*(one.denies.matching(query) for one in sets))
+    denies = set[Statement]().union(*(one.denies.matching(query) for one in sets))
     if denies:
         return Outcome.EXPLICIT_DENY, denies
     allows = [one.allows.matching(query) for one in sets]
     if allows and all(allows):
-        return Outcome.ALLOW, set[str]().union(*allows)
+        return Outcome.ALLOW, set[Statement]().union(*allows)
     return Outcome.IMPLICIT_DENY, set()
 
 
@@ -66,15 +66,13 @@ class PolicySet:
 
     def decide(self, request: AccessRequest) -> Decision:
         """Answer the request."""
-        principal = request.principal
-        query = Query(answers_to(principal), request.action, request.resource, request.context)
-        sets = self.sets_for(principal.session_policies)
+        query = query_of(request)
+        sets = self.sets_for(request.principal.session_policies)
         if sets is None:
             return Decision(Outcome.IMPLICIT_DENY, (), self.digest)
-        outcome, names = judge(sets, query)
-        if outcome is Outcome.ALLOW:
-            return Decision(outcome, tuple(sorted(names)), self.digest)
-        return Decision(outcome, tuple(sorted(names)), self.digest, self._step_up(sets, query))
+        outcome, deciding = judge(sets, query)
+        step_up = "" if outcome is Outcome.ALLOW else self._step_up(sets, query)
+        return Decision(outcome, tuple(sorted(statement.name for statement in deciding)), self.digest, step_up)
 
     def sets_for(self, session_policies: tuple[str, ...]) -> tuple[Statements, ...] | None:
         """Return what must allow: the policies and each narrowing; None if a narrowing cannot be read."""
@@ -88,6 +86,11 @@ class PolicySet:
             if judge(sets, login.after(query))[0] is Outcome.ALLOW:
                 return str(login)
         return ""
+
+
+def query_of(request: AccessRequest) -> Query:
+    """Put a request of the gateway into the words of the language."""
+    return Query(answers_to(request.principal), request.action, request.resource, request.context)
 
 
 def _digest(documents: Iterable[Document]) -> str:

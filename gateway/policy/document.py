@@ -64,10 +64,11 @@ class Pattern:
     test: Test
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Statement:
-    """One statement, all of whose parts must match."""
+    """One statement, all of whose parts must match. Equal to itself alone, so that sets of them are quick."""
 
+    policy: str
     index: int
     sid: str
     effect: Effect
@@ -84,6 +85,21 @@ class Statement:
     def label(self) -> str | int:
         """Its Sid, or its index from 0."""
         return self.sid or self.index
+
+    @property
+    def name(self) -> str:
+        """How decisions name it: `<policy>#<Sid or index>`."""
+        return f"{self.policy}#{self.label}"
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What a statement takes from where it stands."""
+
+    policy: str
+    index: int
+    version: Version
+    dialect: Dialect
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +146,7 @@ def read_node(node: Node, text: str, name: str, dialect: Dialect, faults: list[R
     sids: set[str] = set()
     for index, item in enumerate(_statements(members, node)):
         try:
-            statements.append(_statement(item, index, version, dialect, sids))
+            statements.append(_statement(item, Heading(name, index, version, dialect), sids))
         except Refusal as refusal:
             faults.append(refusal)
     return Document(name, version, tuple(statements), text, node)
@@ -169,15 +185,16 @@ def _statements(members: Mapping[str, Node], node: Node) -> list[Node]:
     return items
 
 
-def _statement(node: Node, index: int, version: Version, dialect: Dialect, sids: set[str]) -> Statement:
+def _statement(node: Node, heading: Heading, sids: set[str]) -> Statement:
     members = _members(node, "A statement", _STATEMENT)
-    variables = version is Version.NEW
+    variables = heading.version is Version.NEW
     effect = _effect(members, node)
-    principal = _principal(members, node, effect, dialect)
+    principal = _principal(members, node, effect, heading.dialect)
     actions, not_actions = _either(members, node, "Action")
     resources, not_resources = _either(members, node, "Resource")
     return Statement(
-        index,
+        heading.policy,
+        heading.index,
         _sid(members.get("Sid"), sids),
         effect,
         principal,
