@@ -22,17 +22,17 @@ from gateway.errors import CiphertextTruncated
 
 
 class Source(Protocol):
-    """A binary file, open for reading."""
+    """A binary file, open for reading; blocking."""
 
     def readinto(self, buffer: memoryview, /) -> int | None:
         """Fill the buffer, or a part of it, and return the bytes read; 0 at the end."""
 
 
 class Sink(Protocol):
-    """A binary file, open for writing; buffered, so that a write is whole."""
+    """A binary file, open for writing; blocking."""
 
-    def write(self, data: memoryview | bytes, /) -> object:
-        """Write all of it. The data changes afterwards: keep no reference."""
+    def write(self, data: memoryview, /) -> int | None:
+        """Write the data, or a part of it, and return the bytes written. Keep none of it: it changes afterwards."""
 
 
 def encrypt_file(object_key: bytes, source: Source, sink: Sink, *, randomness: Randomness = os.urandom) -> None:
@@ -45,9 +45,9 @@ def encrypt_file(object_key: bytes, source: Source, sink: Sink, *, randomness: R
     header = Header.generate(randomness)
     cipher = SegmentCipher(object_key, header)
     buffer = memoryview(bytearray(SEGMENT_BYTES))
-    sink.write(bytes(header))
+    _write(sink, memoryview(bytes(header)))
     for index, plaintext, last in _segments(source, FIRST_PLAINTEXT_BYTES, REST_PLAINTEXT_BYTES):
-        sink.write(cipher.seal_into(index, plaintext, buffer, last=last))
+        _write(sink, cipher.seal_into(index, plaintext, buffer, last=last))
 
 
 def decrypt_file(object_key: bytes, source: Source, sink: Sink, *, key_check: str | None = None) -> None:
@@ -68,7 +68,7 @@ def decrypt_file(object_key: bytes, source: Source, sink: Sink, *, key_check: st
     for index, ciphertext, last in _segments(source, SEGMENT_BYTES - HEADER_BYTES, SEGMENT_BYTES):
         if not ciphertext:
             raise CiphertextTruncated("The ciphertext ends after its header.")
-        sink.write(cipher.open_into(index, ciphertext, buffer, last=last))
+        _write(sink, cipher.open_into(index, ciphertext, buffer, last=last))
 
 
 def _segments(source: Source, first: int, rest: int) -> Iterator[tuple[int, memoryview, bool]]:
@@ -85,6 +85,19 @@ def _segments(source: Source, first: int, rest: int) -> Iterator[tuple[int, memo
 def _fill(source: Source, buffer: memoryview) -> memoryview:
     """Read until the buffer is full or the source ends, and return what was read."""
     filled = 0
-    while filled < len(buffer) and (count := source.readinto(buffer[filled:])):
+    while filled < len(buffer) and (count := _waited(source.readinto(buffer[filled:]))):
         filled += count
     return buffer[:filled]
+
+
+def _write(sink: Sink, data: memoryview) -> None:
+    """Write all of the data, however little the sink takes at a time."""
+    while data:
+        data = data[_waited(sink.write(data)) :]
+
+
+def _waited(count: int | None) -> int:
+    """Refuse what a file without data, or room, says that does not block: it must not pass for the end."""
+    if count is None:
+        raise ValueError("The file does not block: it cannot be told from one that has ended.")
+    return count

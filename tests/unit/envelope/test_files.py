@@ -7,10 +7,33 @@ from gateway.errors import CiphertextTampered, CiphertextTruncated, WrongKey
 
 
 class Trickle(io.BytesIO):
-    """A source that gives less than it is asked for."""
+    """A file that gives and takes less than it is asked to, as a raw file may."""
 
     def readinto(self, buffer):
         return super().readinto(memoryview(buffer)[:300_000])
+
+    def write(self, data):
+        return super().write(data[:300_000])
+
+
+class NotReady(io.BytesIO):
+    """A file that does not block."""
+
+    def readinto(self, buffer):
+        return None
+
+    def write(self, data):
+        return None
+
+
+def test_a_source_that_does_not_block_is_not_taken_for_its_end(object_key):
+    with pytest.raises(ValueError, match="does not block"):
+        encrypt_file(object_key, NotReady(), io.BytesIO())
+
+
+def test_a_sink_that_does_not_block_is_refused(object_key):
+    with pytest.raises(ValueError, match="does not block"):
+        encrypt_file(object_key, io.BytesIO(b"digits"), NotReady())
 
 
 def test_a_wrong_key_is_refused_before_anything_is_read(object_key):
@@ -44,7 +67,7 @@ def test_less_than_a_tag_is_refused(object_key, length):
 
 
 def test_a_file_comes_back(object_key, plaintext, size):
-    sealed, opened = io.BytesIO(), io.BytesIO()
+    sealed, opened = Trickle(), Trickle()
     encrypt_file(object_key, Trickle(plaintext(size)), sealed)
     assert open_sealed(object_key, sealed.getvalue(), plaintext_size=size) == plaintext(size)
     decrypt_file(object_key, Trickle(sealed.getvalue()), opened, key_check=key_check(object_key))
