@@ -87,4 +87,13 @@ def _options(data: Path, ports: dict[str, int], bucket: str) -> list[str]:
     listen = [f"-{role}.port={port}" for role, port in ports.items()]
     grpc = [f"-{role}.port.grpc={port + GRPC_OFFSET}" for role, port in ports.items()]
     unused = ["-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false", "-master.telemetry=false"]
-    return [f"-dir={data}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", f"-bucket={bucket}", *listen, *grpc, *unused]
+    return [
+        f"-dir={data}",
+        f"-bucket={bucket}",
+        f"-ip={LOOPBACK}",
+        f"-ip.bind={LOOPBACK}",
+        "-volume.preStopSeconds=0",  # there is no second server that would have to take over
+        *listen,
+        *grpc,
+        *unused,
+    ]
