@@ -4,10 +4,9 @@ Keys arrive decoded and are encoded exactly once, here. Everything that stays th
 computed once, because most requests to the gateway end in this module.
 """
 
-import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
 from urllib.parse import SplitResult, urlsplit
@@ -29,7 +28,8 @@ _PLAIN_KEY = re.compile(rf"[A-Za-z0-9/_~-]{{1,{MAX_KEY_BYTES}}}")
 """Keys that encode to themselves and hold no dot, so that nothing more is to be checked: all that we make."""
 _UNSAFE_KEY = re.compile(r"[\x00-\x1f\x7f]|(?:^|/)\.{1,2}(?:/|$)")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_RESERVED = re.compile(r"x-amz-(?:algorithm|credential|date|expires|signedheaders|security-token|signature)")
+_PARAMETER = re.compile(r"(?!x-amz-)[a-z][A-Za-z-]{0,63}")
+"""S3's names for what is asked of an object, like `versionId`; the signature's own start with X-Amz-."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -42,7 +42,7 @@ class _Stamp:
     date: str
     scope: str
     query: str
-    mac: hmac.HMAC = field(repr=False)
+    mac: sigv4.SigningMac
 
     @classmethod
     def make(cls, now: datetime, credentials: StorageCredentials, region: str) -> Self:
@@ -54,14 +54,16 @@ class _Stamp:
             until=signed_at + _SECOND,
             date=date,
             scope=scope,
-            query=sigv4.encode_query(
-                {
-                    "X-Amz-Algorithm": sigv4.ALGORITHM,
-                    "X-Amz-Credential": f"{credentials.access_key_id}/{scope}",
-                    "X-Amz-Date": date,
-                }
+            query="&".join(
+                sigv4.encode_query(
+                    {
+                        "X-Amz-Algorithm": sigv4.ALGORITHM,
+                        "X-Amz-Credential": f"{credentials.access_key_id}/{scope}",
+                        "X-Amz-Date": date,
+                    }
+                )
             ),
-            mac=sigv4.signing_mac(credentials.secret_access_key, day=date[:8], region=region),
+            mac=sigv4.SigningMac(sigv4.signing_key(credentials.secret_access_key, day=date[:8], region=region)),
         )
 
 
@@ -109,22 +111,18 @@ class Presigner:
         stamp = self._current_stamp()
         seconds = self._life(stamp, expires_in)
         path = self._base + _encode_key(key)
-        signed = sigv4.canonical_headers(headers) if headers else {}
-        all_headers = dict(sorted({**signed, "host": self._host}.items())) if signed else {"host": self._host}
-        sent = f"{stamp.query}&X-Amz-Expires={seconds}&X-Amz-SignedHeaders={'%3B'.join(all_headers)}{self._token}"
+        signed = sigv4.sign_headers(self._host, *(headers or {}).items())
+        begin = f"{stamp.query}&X-Amz-Expires={seconds}"
+        names = f"&X-Amz-SignedHeaders={signed.names.replace(';', '%3B')}"
+        # As botocore writes them, and as they are sorted for signing: ours have capitals, which come first.
+        sent, canonical = f"{begin}{names}{self._token}", f"{begin}{self._token}{names}"
         if query:
-            sent = f"{_operation_query(query)}&{sent}"
-        # Our own parameters are sorted as they stand; the session token and the caller's are not.
-        canonical = sigv4.canonical_query(sent) if query or self._token else sent
-        request = sigv4.canonical_request(method, path, canonical, all_headers)
-        signature = sigv4.signature(stamp.mac, sigv4.string_to_sign(request, date=stamp.date, scope=stamp.scope))
-        return Link(
-            mode=LinkMode.DIRECT,
-            method=method,
-            url=f"{self._origin}{path}?{sent}&X-Amz-Signature={signature}",
-            expires_at=stamp.signed_at + seconds * _SECOND,
-            headers=signed,
-        )
+            parameters = _encode_parameters(query)
+            sent, canonical = "&".join([*parameters, sent]), "&".join([canonical, *sorted(parameters, key=_name)])
+        request = sigv4.canonical_request(method, path, canonical, signed)
+        signature = stamp.mac.hexdigest(sigv4.string_to_sign(request, date=stamp.date, scope=stamp.scope))
+        url = f"{self._origin}{path}?{sent}&X-Amz-Signature={signature}"
+        return Link(LinkMode.DIRECT, method, url, stamp.signed_at + seconds * _SECOND, dict(signed.to_send))
 
     def _current_stamp(self) -> _Stamp:
         now = self._clock()
@@ -150,21 +148,27 @@ def _encode_key(key: str) -> str:
     if _PLAIN_KEY.fullmatch(key):
         return key
     try:
-        raw = key.encode()
+        length = len(key.encode())
     except UnicodeEncodeError as error:
         raise InvalidPath("An S3 key is not valid Unicode.") from error
-    if not 1 <= len(raw) <= MAX_KEY_BYTES:
+    if not 1 <= length <= MAX_KEY_BYTES:
         raise InvalidPath(f"An S3 key has 1 to {MAX_KEY_BYTES:,} bytes.")
     if _UNSAFE_KEY.search(key):
         # Clients resolve dot segments before they send: the URL would then name another object.
         raise InvalidPath(f"{key[:80]!r} is no S3 key of ours: it has a control character, '.' or '..'.")
-    return sigv4.uri_encode(raw, safe="/")
+    return sigv4.uri_encode(key, keep_slashes=True)
 
 
-def _operation_query(query: Mapping[str, str]) -> str:
-    if any(_RESERVED.fullmatch(name.lower()) for name in query):
-        raise InvalidInput("A link's signature parameters are set by the signer alone.")
+def _encode_parameters(query: Mapping[str, str]) -> list[str]:
+    for name in query:
+        if not _PARAMETER.fullmatch(name):
+            raise InvalidInput(f"{name[:80]!r} is no parameter of an S3 object that a link may set.")
     return sigv4.encode_query(query)
+
+
+def _name(parameter: str) -> str:
+    # Sorted by name: as whole strings, `a-b=` would come before `a=`.
+    return parameter.partition("=")[0]
 
 
 def _address(bucket: Bucket) -> tuple[str, str, str]:

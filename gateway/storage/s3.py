@@ -36,6 +36,7 @@ _INCOMPLETE = frozenset({"NoSuchUpload", "InvalidPart", "InvalidPartOrder", "Ent
 _NOT_FOUND = frozenset({"404", "NoSuchKey"})
 _FORBIDDEN = frozenset({"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"})
 _CREDENTIALS_HINT = "See if the storage settings name the right credentials, and if both clocks agree."
+_UNSAFE_KEY = re.compile(r"[\x00-\x1f\x7f]|(?:^|/)\.{0,2}(?:/|$)")
 _ERROR_CODE = re.compile(r"[A-Za-z0-9.]{1,64}")
 
 
@@ -138,9 +139,11 @@ class S3ObjectStore:
 
 
 def _checked(key: str) -> str:
-    """Return the key if obstore sends it as it stands; it would drop slashes at the ends."""
-    if not key or key != key.strip("/"):
-        raise InvalidPath(f"{key[:80]!r} is no S3 key of ours: it is empty, or starts or ends with '/'.")
+    """Return the key if every client sends it as it stands: some resolve dots, drop slashes, or refuse controls."""
+    if _UNSAFE_KEY.search(key):
+        raise InvalidPath(
+            f"{key[:80]!r} is no S3 key of ours: it has an empty, '.' or '..' part, or a control character."
+        )
     return key
 
 
@@ -151,7 +154,7 @@ def _wrapped(what: str, key: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise NotFound(f"S3 has no object {key!r}.") from error
     except ValueError as error:
-        raise InvalidPath(f"{key[:80]!r} is no S3 key of ours.") from error
+        raise InvalidPath(f"{key[:80]!r} is no S3 key.") from error
     except (PermissionDeniedError, UnauthenticatedError) as error:
         raise StorageUnavailable(f"S3 forbids us to {what}.", hint=_CREDENTIALS_HINT) from error
     except ClientError as error:
@@ -161,7 +164,7 @@ def _wrapped(what: str, key: str) -> Iterator[None]:
 
 
 def _translated(error: ClientError, what: str, key: str) -> IncompleteUpload | NotFound | StorageUnavailable:
-    code = error.response["Error"]["Code"]
+    code = str(error.response["Error"].get("Code"))
     if code in _INCOMPLETE:
         return IncompleteUpload(f"S3 has not all parts of this upload ({code}).", hint="Send the parts again.")
     if code in _NOT_FOUND:
@@ -187,7 +190,8 @@ def _obstore(bucket: Bucket, credentials: StorageCredentials, timeout: timedelta
     scheme, _, host = bucket.endpoint.rstrip("/").partition("://")
     return S3Store(
         bucket.name,
-        endpoint=f"{scheme}://{bucket.name}.{host}" if bucket.virtual_host else f"{scheme}://{host}",
+        # This name of the endpoint, because a variable of this name would win over any other.
+        aws_endpoint_url_s3=f"{scheme}://{bucket.name}.{host}" if bucket.virtual_host else f"{scheme}://{host}",
         region=bucket.region,
         virtual_hosted_style_request=bucket.virtual_host,
         skip_signature=False,
@@ -211,7 +215,7 @@ def _obstore(bucket: Bucket, credentials: StorageCredentials, timeout: timedelta
 
 
 def _boto3(bucket: Bucket, credentials: StorageCredentials, timeout: timedelta) -> "S3Client":
-    return boto3.client(
+    client = boto3.client(
         "s3",
         endpoint_url=bucket.endpoint,
         region_name=bucket.region,
@@ -229,3 +233,10 @@ def _boto3(bucket: Bucket, credentials: StorageCredentials, timeout: timedelta) 
             s3={"addressing_style": "virtual" if bucket.virtual_host else "path"},
         ),
     )
+    client.meta.events.register_last("before-parameter-build.s3", _stay)
+    return client
+
+
+def _stay(context: dict[str, dict[str, object]], **_: object) -> None:
+    """Tell boto3 that it was redirected already: the endpoint is the settings' alone, whatever an answer says."""
+    context["s3_redirect"]["redirected"] = True

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import botocore.auth
 import pytest
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 
 from gateway.errors import InvalidConfiguration, InvalidInput, InvalidPath, StorageUnavailable
 from gateway.links.presign import Presigner
@@ -110,7 +112,9 @@ def test_a_life_outside_one_second_to_seven_days_is_refused(presigner, life):
         presigner().sign("GET", "k", expires_in=life)
 
 
-@pytest.mark.parametrize("name", ["X-Amz-Expires", "x-amz-signature", "X-AMZ-DATE", "X-Amz-Security-Token"])
+@pytest.mark.parametrize(
+    "name", ["X-Amz-Expires", "x-amz-signature", "X-AMZ-DATE", "X-Amz-Security-Token", "", "a&b", "Upper"]
+)
 def test_signature_parameters_cannot_be_smuggled_in(presigner, name):
     with pytest.raises(InvalidInput):
         presigner().sign("GET", "k", expires_in=FIVE_MINUTES, query={name: "604800"})
@@ -237,6 +241,16 @@ def test_a_link_for_any_operation_is_botocores(presigner, botocore_url, case, cr
     link = presigner(credentials).sign(method, "a b", expires_in=FIVE_MINUTES, query=query, headers=headers)
 
     assert link.url == botocore_url(operation, "a b", credentials=credentials, **params)
+
+
+def test_parameters_are_signed_in_the_order_of_their_names(presigner, clock, monkeypatch):
+    monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda: clock().replace(tzinfo=None))
+    query = {"a-b": "1", "z": "=&", "a": "2"}
+    request = AWSRequest("GET", "https://s3.example.com/bucket/k", params=query)
+    credentials = Credentials(CREDENTIALS.access_key_id, CREDENTIALS.secret_access_key)
+    botocore.auth.S3SigV4QueryAuth(credentials, "s3", "eu-west-1", expires=300).add_auth(request)
+
+    assert presigner().sign("GET", "k", expires_in=FIVE_MINUTES, query=query).url == request.url
 
 
 def test_the_clock_is_followed_over_seconds_and_days(presigner, botocore_url, clock):
