@@ -92,6 +92,6 @@ def _children(value: object) -> list[object]:
         return [*value.keys(), *value.values()]
     if isinstance(value, list):
         return value
-    if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
+    if isinstance(value, str) and not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
         raise ValueError("it has half a surrogate pair")  # no UTF-8 can hold it, so it would fail much later
     return []
