@@ -16,8 +16,8 @@ from pathlib import Path
 
 from gateway.errors import InvalidPolicy
 from gateway.model import Outcome
-from gateway.policy.compiled import action_test, resource_test
-from gateway.policy.decide import Statements, judge
+from gateway.policy.compiled import Statements, action_test, resource_test
+from gateway.policy.decide import judge
 from gateway.policy.document import Document, Statement
 from gateway.policy.explain import is_for
 from gateway.policy.findings import Refusal, place

@@ -1,9 +1,9 @@
 """Statements compiled and indexed: a request meets only those that could be for its principal and its resource.
 
-The index goes from a principal's word to a prefix of the resource to entries. A pattern is filed under its literal
-text up to its last '/' or ':' before the first wildcard or variable; a request looks up each such prefix of its
+The index goes from a principal's word to a start of the resource to entries. A pattern is filed under its literal
+text up to its last '/' or ':' before the first wildcard or variable; a request looks up each such start of its
 resource, and the resource itself. So the cost of a decision does not grow with statements about other people or
-other resources. An entry is then tested whole: the index only ever leaves out what cannot match.
+other resources. The index only ever leaves out what cannot match; an entry tests what is left.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,13 +13,8 @@ from gateway.policy.conditions import ConditionTest
 from gateway.policy.document import Document, Effect, Statement
 from gateway.policy.glob import Matcher, compile_glob
 from gateway.policy.pattern import Test
-from gateway.policy.query import ANYONE, Query
+from gateway.policy.query import ANYONE, Query, starts_of
 from gateway.policy.template import Template, Wild, fold, literal, parse
-
-MAX_PREFIXES = 8
-"""How many separators of a resource are looked at; more would let a long path make a request dear."""
-
-Index = dict[str, dict[str, list["Entry"]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,66 +22,54 @@ class Entry:
     """One statement under one of its patterns."""
 
     statement: Statement
+    denies: bool
     action: Matcher
-    resource: Test
+    resource: Test | None
+    """None where the index has settled it."""
     conditions: tuple[ConditionTest, ...]
     excluded: frozenset[str]
     """Words of NotPrincipal."""
 
     def matches(self, query: Query) -> bool:
-        """Tell whether the statement holds for a request that its principal was found for."""
-        return (
-            self.action(query.action)
-            and self.resource(query.resource, query) is True
-            and self.excluded.isdisjoint(query.principals)
-            and all(test(query) for test in self.conditions)
-        )
+        """Tell whether the statement holds for a request that the index found it for."""
+        if not self.action(query.action):
+            return False
+        if self.resource is not None and self.resource(query.resource, query) is not True:
+            return False
+        if self.excluded and not self.excluded.isdisjoint(query.principals):
+            return False
+        return all(test(query) for test in self.conditions) if self.conditions else True
 
 
-class StatementIndex:
-    """The statements of one effect."""
+class Statements:
+    """A set of documents, compiled once."""
 
-    def __init__(self, documents: Iterable[Document], effect: Effect) -> None:
-        self._index: Index = {}
-        for document in documents:
+    def __init__(self, documents: Iterable[Document]) -> None:
+        self.documents = tuple(documents)
+        self._index: dict[str, dict[str, list[Entry]]] = {}
+        for document in self.documents:
             for statement in document.statements:
-                if statement.effect is effect:
-                    self._add(statement)
+                self._add(statement)
 
     def _add(self, statement: Statement) -> None:
         clause = statement.principal
         words = frozenset({ANYONE}) if clause is None or clause.negated else clause.words
-        for prefix, entry in _entries(statement):
+        for start, entry in _entries(statement):
             for word in words:
-                self._index.setdefault(word, {}).setdefault(prefix, []).append(entry)
+                self._index.setdefault(word, {}).setdefault(start, []).append(entry)
 
-    def candidates(self, query: Query) -> Iterator[Entry]:
-        """Yield what could match: of its principal, and with a pattern that starts as the resource does."""
-        prefixes = prefixes_of(query.resource)
+    def matching(self, query: Query) -> tuple[set[Statement], set[Statement]]:
+        """Return the statements that match: those that deny, and those that allow."""
+        denies, allows = set[Statement](), set[Statement]()
         for word in query.principals:
-            by_prefix = self._index.get(word)
-            if by_prefix is not None:
-                for prefix in prefixes:
-                    yield from by_prefix.get(prefix, ())
-
-    def matching(self, query: Query) -> set[Statement]:
-        """Return the statements that match."""
-        return {entry.statement for entry in self.candidates(query) if entry.matches(query)}
-
-
-def prefixes_of(resource: str) -> list[str]:
-    """Return the resource, and its starts up to each of the first separators.
-
-    >>> prefixes_of("dataset/vision/v1")
-    ['dataset/vision/v1', '', 'dataset/', 'dataset/vision/']
-    """
-    prefixes = [resource, ""]
-    colons = resource.replace(":", "/")
-    at = colons.find("/") + 1
-    while at and len(prefixes) < MAX_PREFIXES + 2:
-        prefixes.append(resource[:at])
-        at = colons.find("/", at) + 1
-    return prefixes
+            by_start = self._index.get(word)
+            if by_start is None:
+                continue
+            for start in query.starts:
+                for entry in by_start.get(start, ()):
+                    if entry.matches(query):
+                        (denies if entry.denies else allows).add(entry.statement)
+        return denies, allows
 
 
 def _entries(statement: Statement) -> Iterator[tuple[str, Entry]]:
@@ -96,22 +79,22 @@ def _entries(statement: Statement) -> Iterator[tuple[str, Entry]]:
         return
     conditions = tuple(condition.test for condition in statement.conditions)
 
-    def entry(resource: Test) -> Entry:
-        return Entry(statement, action, resource, conditions, excluded)
+    def entry(resource: Test | None) -> Entry:
+        return Entry(statement, statement.effect is Effect.DENY, action, resource, conditions, excluded)
 
     if statement.not_resources:
         yield "", entry(resource_test(statement))
         return
     for pattern in statement.resources:
-        yield _prefix(pattern.template), entry(pattern.test)
+        start = _filed_under(pattern.template)
+        settled = pattern.template in ((start,), (start, Wild.STAR), (Wild.STAR,))
+        yield start, entry(None if settled else pattern.test)
 
 
-def _prefix(template: Template) -> str:
+def _filed_under(template: Template) -> str:
+    """Return the text itself where it is literal, else its longest start that a request looks up."""
     text = literal(template)
-    if template == (text,):
-        return text
-    *_, longest = ["", *sorted(prefixes_of(text)[2:], key=len)]
-    return longest
+    return text if template == (text,) else max(starts_of(text)[1:], key=len)
 
 
 def action_test(statement: Statement) -> Matcher:

@@ -5,38 +5,15 @@ Source: IAM User Guide, "Policy evaluation logic".
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from hashlib import sha256
 
 from gateway.model import AccessRequest, Decision, Outcome
-from gateway.policy.compiled import StatementIndex
-from gateway.policy.document import Dialect, Document, Effect, Statement, read_document
+from gateway.policy.compiled import Statements
+from gateway.policy.document import Dialect, Document, Statement, read_document
 from gateway.policy.principals import answers_to
 from gateway.policy.query import Query
-from gateway.policy.stepup import Login, logins_of
-
-
-@dataclass(frozen=True)
-class Statements:
-    """A set of documents, compiled once: those that deny, and those that allow."""
-
-    documents: tuple[Document, ...]
-
-    @cached_property
-    def denies(self) -> StatementIndex:
-        """What can refuse."""
-        return StatementIndex(self.documents, Effect.DENY)
-
-    @cached_property
-    def allows(self) -> StatementIndex:
-        """What can grant."""
-        return StatementIndex(self.documents, Effect.ALLOW)
-
-    @cached_property
-    def logins(self) -> tuple[Login, ...]:
-        """Which stronger logins the conditions ask for."""
-        return logins_of(self.documents)
+from gateway.policy.stepup import logins_of
 
 
 def judge(sets: Sequence[Statements], query: Query) -> tuple[Outcome, set[Statement]]:
@@ -44,12 +21,16 @@ def judge(sets: Sequence[Statements], query: Query) -> tuple[Outcome, set[Statem
 
     Empty means no: without a set, and without a statement, nothing is allowed.
     """
-    denies = set[Statement]().union(*(one.denies.matching(query) for one in sets))
+    denies, allows, granted = set[Statement](), set[Statement](), bool(sets)
+    for one in sets:
+        denying, allowing = one.matching(query)
+        denies |= denying
+        allows |= allowing
+        granted = granted and bool(allowing)
     if denies:
         return Outcome.EXPLICIT_DENY, denies
-    allows = [one.allows.matching(query) for one in sets]
-    if allows and all(allows):
-        return Outcome.ALLOW, set[Statement]().union(*allows)
+    if granted:
+        return Outcome.ALLOW, allows
     return Outcome.IMPLICIT_DENY, set()
 
 
@@ -61,8 +42,7 @@ class PolicySet:
         self.digest = _digest(self.documents)
         """SHA-256 over the names and the texts of the policies, in hex."""
         self.statements = Statements(self.documents)
-        # Compiled now, so that the first request pays nothing and a fault shows at start.
-        self._indexes = (self.statements.denies, self.statements.allows, self.statements.logins)
+        self._logins = logins_of(self.documents)
 
     def decide(self, request: AccessRequest) -> Decision:
         """Answer the request."""
@@ -72,7 +52,7 @@ class PolicySet:
             return Decision(Outcome.IMPLICIT_DENY, (), self.digest)
         outcome, deciding = judge(sets, query)
         step_up = "" if outcome is Outcome.ALLOW else self._step_up(sets, query)
-        return Decision(outcome, tuple(sorted(statement.name for statement in deciding)), self.digest, step_up)
+        return Decision(outcome, tuple(sorted([statement.name for statement in deciding])), self.digest, step_up)
 
     def sets_for(self, session_policies: tuple[str, ...]) -> tuple[Statements, ...] | None:
         """Return what must allow: the policies and each narrowing; None if a narrowing cannot be read."""
@@ -82,7 +62,7 @@ class PolicySet:
         return (self.statements, *narrowing) if narrowing is not None else None
 
     def _step_up(self, sets: Sequence[Statements], query: Query) -> str:
-        for login in self.statements.logins:
+        for login in self._logins:
             if judge(sets, login.after(query))[0] is Outcome.ALLOW:
                 return str(login)
         return ""

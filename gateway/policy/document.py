@@ -71,6 +71,8 @@ class Statement:
     policy: str
     index: int
     sid: str
+    name: str
+    """How decisions name it: `<policy>#<Sid or index>`."""
     effect: Effect
     principal: PrincipalClause | None
     actions: tuple[Text, ...]
@@ -85,11 +87,6 @@ class Statement:
     def label(self) -> str | int:
         """Its Sid, or its index from 0."""
         return self.sid or self.index
-
-    @property
-    def name(self) -> str:
-        """How decisions name it: `<policy>#<Sid or index>`."""
-        return f"{self.policy}#{self.label}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +189,12 @@ def _statement(node: Node, heading: Heading, sids: set[str]) -> Statement:
     principal = _principal(members, node, effect, heading.dialect)
     actions, not_actions = _either(members, node, "Action")
     resources, not_resources = _either(members, node, "Resource")
+    sid = _sid(members.get("Sid"), sids)
     return Statement(
         heading.policy,
         heading.index,
-        _sid(members.get("Sid"), sids),
+        sid,
+        f"{heading.policy}#{sid or heading.index}",
         effect,
         principal,
         tuple(_action(text) for text in actions),

@@ -8,7 +8,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, TypeAlias
 
-from gateway.policy.decide import Statements, judge
+from gateway.policy.compiled import Statements
+from gateway.policy.decide import judge
 from gateway.policy.document import Dialect, Document, read_node
 from gateway.policy.findings import Refusal
 from gateway.policy.query import Query

@@ -8,17 +8,36 @@ Context = Mapping[str, str | tuple[str, ...]]
 
 ANYONE = "*"
 
+MAX_STARTS = 8
+"""How many separators of a resource are looked at; more would let a long path make a request dear."""
+
+
+def starts_of(resource: str) -> list[str]:
+    """Return the resource, and its starts up to each of the first separators: what the index files patterns under.
+
+    >>> starts_of("dataset/vision/v1")
+    ['dataset/vision/v1', '', 'dataset/', 'dataset/vision/']
+    """
+    starts = [resource, ""]
+    separated = resource.replace(":", "/")
+    at = separated.find("/") + 1
+    while at and len(starts) < MAX_STARTS + 2:
+        starts.append(resource[:at])
+        at = separated.find("/", at) + 1
+    return starts
+
 
 class Query:
     """A request as conditions see it. Keys are folded when the first condition asks, most requests meet none."""
 
-    __slots__ = ("_folded", "action", "context", "principals", "resource")
+    __slots__ = ("_folded", "action", "context", "principals", "resource", "starts")
 
     def __init__(self, principals: Iterable[str], action: str, resource: str, context: Context) -> None:
         self.principals = principals
         """What the caller answers to: `*`, and `<kind>:<name>` and `<kind>:*` for each kind that they have."""
         self.action = fold(action)
         self.resource = resource
+        self.starts = starts_of(resource)
         self.context = context
         self._folded: dict[str, tuple[str, ...]] | None = None
 

@@ -7,6 +7,7 @@ wildcard later.
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import TypeAlias
 
 from gateway.policy.findings import Refusal
@@ -44,6 +45,7 @@ _SPECIAL = re.compile(r"[*?]|\$\{")
 _UPPER_TO_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
+@lru_cache(maxsize=4096)  # every request has the same keys and actions
 def fold(name: str) -> str:
     """Return an action or a condition key as it compares: without the case of A to Z, and of nothing else.
 

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,64}(?:\.[0-9]{0,64})?|\.[0-9]{1,64})(?:[eE][+-]?[0-9]{1,3})?")
@@ -105,6 +106,7 @@ class Network:
         return address.version == self.version and int(address) >> self.shift == self.prefix
 
 
+@lru_cache(maxsize=4096)  # callers come back from where they were
 def address(text: str) -> IPv4Address | IPv6Address | None:
     """Read an IP address. IPv4 in its IPv6 clothes (RFC 4291 2.5.5.2) is IPv4.
 
