@@ -5,6 +5,7 @@ Each function returns one OCSF object with the fields that we fill in, and no ot
 
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import lru_cache
 from ipaddress import ip_address
 from secrets import token_hex
 
@@ -59,6 +60,8 @@ def text(value: str) -> str:
     >>> text("digits")
     'digits'
     """
+    if len(value) <= _MAX_TEXT and value.isascii():  # nearly always
+        return value
     # A JWT's claims may hold a lone surrogate, written \\ud800; UTF-8 cannot, and must not fail the event.
     return value[:_MAX_TEXT].encode(errors="replace").decode()
 
@@ -124,10 +127,16 @@ def actor(principal: Principal) -> Object:
 
 def endpoint(source_ip: str) -> Object:
     """Return where it came from; what is no address is kept as a name."""
+    address = _address(source_ip)
+    return {"ip": address} if address else {"name": text(source_ip) or "unknown"}
+
+
+@lru_cache(maxsize=4096)
+def _address(source_ip: str) -> str:
     try:
-        return {"ip": str(ip_address(source_ip))}
+        return str(ip_address(source_ip))
     except ValueError:
-        return {"name": text(source_ip) or "unknown"}
+        return ""
 
 
 def resource(request: AccessRequest, version: Version | None) -> Object:

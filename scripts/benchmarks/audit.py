@@ -1,0 +1,100 @@
+"""The audit journal against the disk and the hash that it cannot do without."""
+
+import asyncio
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+import uvloop
+from harness import Row, Seconds, side_by_side
+
+from gateway.audit.chain import verify
+from gateway.audit.event import decided
+from gateway.audit.journal import Journal
+from gateway.audit.ocsf import Object
+from gateway.audit.record import encode_event
+from gateway.audit.segments import read_lines
+from gateway.audit.writer import data_sync
+from gateway.clock import utc_now
+from gateway.model import AccessRequest, Decision, Outcome, Principal, PrincipalKind
+
+EVENTS = 4_096
+CALLERS = 512
+"""Requests in flight at a time, each of which waits for its own event."""
+GROUP = 128
+"""Events of one request, where it is for many links."""
+
+ADA = Principal("people", "5f2c", PrincipalKind.USER, "ada", frozenset({"ml-research"}), token_id="f00d")  # noqa: S106 -- its id
+REQUEST = AccessRequest(ADA, "gateway:ReadFile", "dataset/vision/digits/v3/train/images.parquet")
+ALLOW = Decision(Outcome.ALLOW, ("vision#ReadTrain",), "ab" * 32)
+
+DISK = Path(__file__).parents[2]
+"""The checkout's: a temporary folder may be in memory, where a sync costs nothing."""
+
+
+def run() -> Iterable[Row]:
+    """Compare appending, from the decision to the disk, and verifying."""
+    with tempfile.TemporaryDirectory(dir=DISK, prefix=".bench-audit-") as folder:
+        directory = Path(folder)
+        line = encode_event(event())
+        one_by_one = partial(write_and_sync, directory / "bare", line, EVENTS)
+        together = partial(write_and_sync, directory / "bare", line * CALLERS, EVENTS // CALLERS)
+        concurrent = side_by_side(partial(append, directory, CALLERS, 1), one_by_one, 3)
+        yield row(f"append, {CALLERS} callers", concurrent, "fdatasync for each event", aim=3)
+        concurrent = side_by_side(partial(append, directory, CALLERS, 1), together, 5)
+        yield row(f"append, {CALLERS} callers", concurrent, f"fdatasync for {CALLERS} events")
+        grouped = side_by_side(partial(append, directory, 4, GROUP), together, 5)
+        yield row(f"append, 4 callers of {GROUP} events", grouped, f"fdatasync for {CALLERS} events")
+        alone = side_by_side(partial(append, directory, 1, 1), one_by_one, 3)
+        yield row("append, 1 caller", alone, "fdatasync for each event")
+        journal = append(directory, CALLERS, 1)
+        lines = list(read_lines(journal))
+        checked = side_by_side(lambda: verify(read_lines(journal)), partial(hash_each, lines))
+        yield row("verify", checked, "SHA-256 of each line", aim=0.3)
+
+
+def row(case: str, seconds: Seconds, baseline: str, aim: float | None = None) -> Row:
+    """Return the row of a case in which each side treated all events."""
+    return Row.rate("audit", case, seconds, EVENTS, "events/s", baseline=baseline, aim=aim)
+
+
+def append(directory: Path, callers: int, group: int) -> Path:
+    """Build all events and append them to a new journal, by callers who each wait for theirs; return its folder."""
+
+    async def call(journal: Journal) -> None:
+        for _ in range(EVENTS // callers // group):
+            await journal.append_all([event() for _ in range(group)])
+
+    async def all_call() -> None:
+        async with Journal(fresh, instance="bench", clock=utc_now) as journal:
+            await asyncio.gather(*(call(journal) for _ in range(callers)))
+
+    fresh = Path(tempfile.mkdtemp(dir=directory))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(all_call())
+    return fresh / "bench"
+
+
+def event() -> Object:
+    """Return what a decision on one link writes."""
+    return decided(
+        REQUEST, ALLOW, at=utc_now(), request_id="0123456789abcdef", source_ip="192.0.2.7", facts={"mode": "direct"}
+    )
+
+
+def write_and_sync(path: Path, data: bytes, times: int) -> None:
+    """Do what no journal can do without, and nothing else."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    for _ in range(times):
+        os.write(file, data)
+        data_sync(file)
+    os.close(file)
+
+
+def hash_each(lines: Iterable[bytes]) -> None:
+    """Hash lines that are in memory already."""
+    for line in lines:
+        hashlib.sha256(line).digest()
