@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from gateway import envelope
 from gateway.broker.layout import page_key_in_bucket
+from gateway.catalog.packing import pack, unpack
 from gateway.errors import ContentMismatch
 from gateway.keys.datakeys import DataKeys
 from gateway.keys.derive import object_key
@@ -14,7 +15,7 @@ _EPOCH_BYTES = 4
 
 
 class SealedPages:
-    """A resource's pages in S3, as `ports.PageStore` asks: the epoch (4 bytes, big-endian), then the envelope."""
+    """A resource's pages in S3: the epoch (4 bytes, big-endian), then the page, packed and sealed."""
 
     def __init__(self, objects: ObjectStore, keys: DataKeys, resource_id: str) -> None:
         self._objects = objects
@@ -31,7 +32,7 @@ class SealedPages:
         stored = await self._objects.get(page_key_in_bucket(self._resource_id, digest))
         epoch = int.from_bytes(stored[:_EPOCH_BYTES])
         data_key = await self._keys.data_key(self._resource_id, epoch)
-        page = envelope.open_sealed(self._page_key(data_key, digest), stored[_EPOCH_BYTES:])
+        page = unpack(envelope.open_sealed(self._page_key(data_key, digest), stored[_EPOCH_BYTES:]))
         if hashlib.sha256(page).hexdigest() != digest:
             raise ContentMismatch(f"Manifest page {digest} of resource {self._resource_id} has other content.")
         return page
@@ -42,7 +43,7 @@ class SealedPages:
         key = page_key_in_bucket(self._resource_id, digest)
         if not await self._objects.exists(key):
             epoch, data_key = await self._keys.current(self._resource_id)
-            sealed = envelope.seal(self._page_key(data_key, digest), page)
+            sealed = envelope.seal(self._page_key(data_key, digest), pack(page))
             await self._objects.put(key, epoch.to_bytes(_EPOCH_BYTES) + sealed)
         return digest
 
