@@ -126,7 +126,7 @@ class StreamClaims:
         try:
             claims = cls._read(dict(_split(data)))
             respelled = claims.encode()
-        except (InvalidInput, KeyError, OverflowError) as error:
+        except (InvalidInput, KeyError, OverflowError, ValueError) as error:
             raise ValueError("The claims of a stream link are not whole.") from error
         if respelled != data:
             raise ValueError("The claims of a stream link are spelled in another way than ours.")

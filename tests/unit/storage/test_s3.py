@@ -2,10 +2,13 @@
 
 import socket
 import threading
+import time
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import anyio
 import pytest
 
 from gateway.errors import IncompleteUpload, InvalidPath, NotFound, StorageUnavailable
@@ -49,6 +52,38 @@ class FailingS3(BaseHTTPRequestHandler):
 def server():
     server = ThreadingHTTPServer(("127.0.0.1", 0), FailingS3)
     server.failure, server.seen = (500, "InternalError"), Counter()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+class HalfwayS3(BaseHTTPRequestHandler):
+    """Begins to answer each GET with 30 MB, and sends as much of it as the server's `sends`; then closes."""
+
+    def do_GET(self):
+        size = 30_000_000
+        self.send_response(206)
+        self.send_header("content-length", str(size))
+        self.send_header("content-range", f"bytes 0-{size - 1}/{size}")
+        self.send_header("last-modified", "Sat, 31 Jan 2026 23:59:58 GMT")
+        self.end_headers()
+        with suppress(OSError):
+            self.wfile.write(bytes(self.server.sends))
+            self.wfile.flush()
+            if self.server.silent:
+                time.sleep(1)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def halfway():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), HalfwayS3)
+    server.sends, server.silent = 30_000_000, False
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield server
@@ -135,6 +170,25 @@ async def test_no_server_is_unavailable(operation):
 async def test_a_server_that_never_answers_is_unavailable(name):
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(StorageUnavailable):
         await OPERATIONS[name](store_at(silent.getsockname()[1], timeout=TIMEOUT))
+
+
+@pytest.mark.parametrize("silent", [False, True])
+async def test_a_stream_that_breaks_off_is_never_taken_for_whole(halfway, silent):
+    halfway.sends, halfway.silent = 2_000_000, silent
+    stream = store_at(halfway.server_port, timeout=TIMEOUT).stream("k", start=0, end=30_000_000)
+    with pytest.raises(StorageUnavailable):
+        await drained(stream)
+
+
+async def test_a_reader_may_take_longer_than_the_timeout_between_chunks(halfway):
+    stream = store_at(halfway.server_port, timeout=TIMEOUT).stream("k", start=0, end=30_000_000)
+    got = 0
+    async for chunk in stream:
+        if got == 0:
+            await anyio.sleep(3 * TIMEOUT.total_seconds())
+        got += len(chunk)
+
+    assert got == 30_000_000
 
 
 @pytest.mark.parametrize("name", ["check", "list"])
