@@ -4,7 +4,6 @@ from pathlib import Path
 
 from gateway.errors import InvalidPolicy
 from gateway.model import AccessRequest, Decision
-from gateway.policy.decide import PolicySet
 from gateway.policy.folder import load_policies, policy_files
 
 _Stamp = tuple[tuple[str, int, int, int], ...]
@@ -20,7 +19,7 @@ class WatchedPolicies:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._stamp = _stamp_of(directory)
-        self.current: PolicySet = load_policies(directory)
+        self.current = load_policies(directory)
         self.fault: InvalidPolicy | None = None
         """Why the folder as it is now is not in force; None if it is. For `/readyz` and the alert event."""
 
@@ -43,7 +42,7 @@ class WatchedPolicies:
 
 
 def _stamp_of(directory: Path) -> _Stamp:
-    """Return what changes with any file, without reading one. A file that goes away meanwhile is a change of its own."""
+    """Return what changes with any file, without reading one. A file that has gone meanwhile is a change."""
     stamps = []
     for path in policy_files(directory):
         try:
