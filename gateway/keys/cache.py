@@ -37,16 +37,19 @@ class KeyCache:
 
     def get(self, slot: Slot) -> bytes | None:
         """Return a copy of the key, if it is here and its time is not over."""
-        self._drop_expired()
         entry = self._entries.get(slot)
         if entry is None:
+            return None
+        if entry.expires_at <= self._clock():
+            self.drop(slot)
             return None
         self._entries.move_to_end(slot)
         # A copy, so that wiping ours can never change a key that somebody is encrypting with.
         return bytes(entry.key)
 
     def put(self, slot: Slot, key: bytes) -> None:
-        """Keep the key; its time starts now."""
+        """Keep the key, whose time starts now, and overwrite those whose time is over."""
+        self._drop_expired()
         self.drop(slot)
         self._entries[slot] = _Entry(self._clock() + self._lifetime, bytearray(key))
         while len(self._entries) > self._capacity:

@@ -25,6 +25,15 @@ def test_a_key_is_gone_and_overwritten_when_its_time_is_over(cache, clock):
     assert inside == bytes(32)
 
 
+def test_an_expired_key_is_overwritten_even_if_nobody_asks_for_it(cache, clock):
+    cache.put(("r", 1), KEY)
+    inside = held(cache, ("r", 1))
+    clock.advance(minutes=5)
+    cache.put(("s", 1), KEY)
+    assert inside == bytes(32)
+    assert len(cache) == 1
+
+
 def test_a_key_is_there_until_its_time_is_over(cache, clock):
     cache.put(("r", 1), KEY)
     clock.advance(minutes=5, microseconds=-1)
