@@ -5,29 +5,38 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from gateway.devstack import browser
+from gateway.devstack import browser, configuration
+from gateway.devstack.network import free_ports
 from gateway.devstack.process import Process, answers
 
 pytestmark = pytest.mark.integration
+POLICIES = Path(__file__).parents[2] / "policies"
 
 
-@pytest.fixture
-def url(gateway_config, free_port, tmp_path):
-    """A running gateway."""
-    address = f"http://127.0.0.1:{free_port}"
+@pytest.fixture(scope="module")
+def url(stack, tmp_path_factory):
+    """A running gateway, one for all: these tests only log in."""
+    folder = tmp_path_factory.mktemp("gateway")
+    (port,) = free_ports(1)
+    file = folder / "gateway.toml"
+    file.write_text(configuration.dump(configuration.for_stack(stack, folder=folder, port=port, policies=POLICIES)))
     process = Process.start(
         "The gateway",
-        [sys.executable, "-m", "gateway", "serve", "--config", gateway_config()],
-        log=tmp_path / "gateway.log",
+        [sys.executable, "-m", "gateway", "serve", "--config", file],
+        log=folder / "gateway.log",
         environment=os.environ,
-        folder=tmp_path,
+        folder=folder,
     )
-    process.wait_ready(lambda: answers(f"{address}/readyz"), within=timedelta(seconds=30))
-    yield address
-    process.stop()
+    address = f"http://127.0.0.1:{port}"
+    try:
+        process.wait_ready(lambda: answers(f"{address}/readyz"), within=timedelta(seconds=30))
+        yield address
+    finally:
+        process.stop()
 
 
 @pytest.fixture
