@@ -17,7 +17,7 @@ PLACE = Bucket(endpoint="https://s3.example.com", name="bucket", region="eu-west
 CREDENTIALS = StorageCredentials("AKIDEXAMPLE", "secret")
 SESSION = StorageCredentials("ASIAEXAMPLE", "secret", session_token="t" * 400)
 LIFE = timedelta(minutes=5)
-COUNT = 500
+COUNT = 2_000
 KEYS = [f"r/{'0a' * 16}/o/{'b1' * 16}/{n}" for n in range(COUNT)]
 SPELLED = [f"train/größe {n}+%.parquet" for n in range(COUNT)]
 """No key of ours needs encoding."""
