@@ -110,7 +110,7 @@ def _opening(line: bytes, instance: str | None) -> tuple[str, Head]:
     try:
         event = record.read_event() if record else {}
         owner, started = event["app"]["uid"], event["time"]  # type: ignore[index]  # anything else is caught below
-    except (LookupError, TypeError, ValueError):
+    except (LookupError, TypeError, JournalBroken):
         return "", _NOWHERE
     if not isinstance(owner, str) or not isinstance(started, int) or owner != (instance or owner):
         return "", _NOWHERE

@@ -224,8 +224,7 @@ def served(  # noqa: PLR0913  # the same
         | {
             "type_id": 2,
             "databucket": databucket,
-            "http_response": {"code": 206 if start else 200, "body_length": sent},
-            "unmapped": {"range": {"start": start, "end": end}},
+            "unmapped": {"bytes_sent": sent, "range": {"start": start, "end": end}},
         }
     )
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NewType
 
+from gateway.errors import JournalBroken
+
 EventJson = NewType("EventJson", bytes)
 """An event in its one encoding, as `encode_event` returns it."""
 
@@ -52,8 +54,15 @@ class Record:
         return Head(self.seq, self.hash)
 
     def read_event(self) -> dict[str, object]:
-        """Return the event."""
-        return dict(json.loads(self.event))
+        """Return the event.
+
+        Raises:
+            JournalBroken: it is no JSON, so we did not write it.
+        """
+        try:
+            return dict(json.loads(self.event))
+        except (ValueError, RecursionError) as error:
+            raise JournalBroken(f"Record {self.seq} was altered: its event is no JSON.") from error
 
 
 def encode_event(event: Mapping[str, object]) -> EventJson:

@@ -157,11 +157,11 @@ def _verify_one(lines: Iterable[bytes], expected: Head | None, *, listed: bool, 
 
 
 def _noting(lines: Iterable[bytes], entries: list[Entry]) -> Iterator[bytes]:
+    """Pass the lines on, and note each once it was found good, which is when the next one is asked for."""
     for line in lines:
-        record = parse(line)
-        if record:
-            entries.append(read_entry(record))
         yield line
+        if record := parse(line):
+            entries.append(read_entry(record))
 
 
 def _summary(report: Report) -> dict[str, object]:

@@ -176,8 +176,8 @@ def test_an_intent_is_told_from_its_completion(reading, allow, origin):
 
 def test_bytes_served_are_counted(reading, allow, origin):
     event = served(reading, allow, start=10, end=30, sent=7, failure="storage-unavailable", **origin)
-    assert event["http_response"] == {"code": 206, "body_length": 7}
-    assert event["unmapped"] == {"range": {"start": 10, "end": 30}}
+    assert event["unmapped"] == {"bytes_sent": 7, "range": {"start": 10, "end": 30}}
+    assert (event["status"], event["databucket"]["uid"]) == ("Failure", "dataset/vision/digits/latest/train.csv")
 
 
 def test_a_lone_surrogate_in_a_name_does_not_fail_the_event(allow, origin):

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from gateway.audit.record import Head, encode_event, follow, genesis, is_whole, parse, seal
+from gateway.audit.record import EventJson, Head, Record, encode_event, follow, genesis, is_whole, parse, seal
+from gateway.errors import JournalBroken
 
 START = Head(0, genesis("gateway-1", 0))
 
@@ -51,6 +52,12 @@ def test_a_lone_surrogate_is_no_event():
 )
 def test_another_shape_is_no_record(line):
     assert parse(line) is None
+
+
+@pytest.mark.parametrize("event", [b"{no json}", b'{"a":' * 100_000 + b"1" + b"}" * 100_000])
+def test_an_event_that_cannot_be_read_is_an_altered_record(event):
+    with pytest.raises(JournalBroken, match="Record 3 was altered"):
+        Record(3, b"", EventJson(event), b"").read_event()
 
 
 def test_a_sealed_line_is_json_of_one_line_and_follows():

@@ -123,6 +123,15 @@ def test_a_changed_journal_is_an_error_that_names_the_record(directory, capsys):
     assert "Record 3 was altered" in err
 
 
+def test_an_event_that_is_no_json_is_a_changed_journal(directory, capsys):
+    segment = list_segments(directory / "gateway-1")[0]
+    segment.write_bytes(segment.read_bytes().replace(b'"activity_id":2', b'"activity_id":x'))
+    for command in (["verify", "--list"], ["tail"]):
+        code, _, err = run(capsys, *command, "--journal", directory)
+        assert code == 65
+        assert "Record 2 was altered" in err
+
+
 def test_a_head_that_the_journal_does_not_contain_is_an_error(directory, capsys):
     assert run(capsys, "verify", "--journal", directory, "--head", f"9:{'0' * 64}")[0] == 65
     assert run(capsys, "verify", "--journal", directory, "--head", f"2:{'0' * 64}")[0] == 65
