@@ -6,7 +6,7 @@ computed once, because most requests to the gateway end in this module.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Self
 from urllib.parse import SplitResult, urlsplit
@@ -34,6 +34,14 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
+class _Life:
+    """What every link of one length that was signed within one second shares."""
+
+    expires_at: datetime
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Stamp:
     """What every link signed within one second shares."""
 
@@ -43,6 +51,8 @@ class _Stamp:
     scope: str
     query: str
     mac: sigv4.SigningMac
+    lives: dict[timedelta, _Life] = field(default_factory=dict)
+    """Filled as lengths are asked for, and forgotten with the second."""
 
     @classmethod
     def make(cls, now: datetime, credentials: StorageCredentials, region: str) -> Self:
@@ -109,20 +119,19 @@ class Presigner:
         if method not in _METHODS:
             raise InvalidInput(f"{method[:20]!r} is no method of a link.", hint="Links are for GET, HEAD and PUT.")
         stamp = self._current_stamp()
-        seconds = self._life(stamp, expires_in)
+        life = self._life_of(stamp, expires_in)
         path = self._base + _encode_key(key)
         signed = sigv4.sign_headers(self._host, *(headers or {}).items())
-        begin = f"{stamp.query}&X-Amz-Expires={seconds}"
         names = f"&X-Amz-SignedHeaders={signed.names.replace(';', '%3B')}"
         # As botocore writes them, and as they are sorted for signing: ours have capitals, which come first.
-        sent, canonical = f"{begin}{names}{self._token}", f"{begin}{self._token}{names}"
+        sent, canonical = f"{life.query}{names}{self._token}", f"{life.query}{self._token}{names}"
         if query:
             parameters = _encode_parameters(query)
             sent, canonical = "&".join([*parameters, sent]), "&".join([canonical, *sorted(parameters, key=_name)])
         request = sigv4.canonical_request(method, path, canonical, signed)
         signature = stamp.mac.hexdigest(sigv4.string_to_sign(request, date=stamp.date, scope=stamp.scope))
         url = f"{self._origin}{path}?{sent}&X-Amz-Signature={signature}"
-        return Link(LinkMode.DIRECT, method, url, stamp.signed_at + seconds * _SECOND, dict(signed.to_send))
+        return Link(LinkMode.DIRECT, method, url, life.expires_at, dict(signed.to_send))
 
     def _current_stamp(self) -> _Stamp:
         now = self._clock()
@@ -132,7 +141,15 @@ class Presigner:
             stamp = self._stamp = _Stamp.make(now, self._credentials, self._region)
         return stamp
 
-    def _life(self, stamp: _Stamp, expires_in: timedelta) -> int:
+    def _life_of(self, stamp: _Stamp, expires_in: timedelta) -> _Life:
+        life = stamp.lives.get(expires_in)
+        if life is None:
+            seconds = self._seconds(stamp, expires_in)
+            expires_at = stamp.signed_at + seconds * _SECOND
+            life = stamp.lives[expires_in] = _Life(expires_at, f"{stamp.query}&X-Amz-Expires={seconds}")
+        return life
+
+    def _seconds(self, stamp: _Stamp, expires_in: timedelta) -> int:
         """Return the link's whole seconds of life, counted from the stamp as S3 counts them."""
         if not _SECOND <= expires_in <= MAX_TTL:
             raise InvalidInput("A link lives from 1 second to 7 days.")
