@@ -12,9 +12,10 @@ from gateway.cli.console import Json, Profile, Url, write_json
 from gateway.client.answers import Me
 from gateway.client.environment import Environment
 from gateway.client.gateway import Gateway
-from gateway.client.login import DEFAULT_TIMEOUT, ShowUrl, login_in_browser, login_workload
+from gateway.client.login import DEFAULT_TIMEOUT, ShowUrl, login_in_browser
 from gateway.client.profile import DEFAULT_PROFILE, Login, ProfileStore, default_home
 from gateway.client.tokens import StaticToken
+from gateway.client.workload import login_workload
 from gateway.errors import InvalidConfiguration
 
 

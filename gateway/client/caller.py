@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from gateway.client.environment import Environment
-from gateway.client.login import workload_source
 from gateway.client.profile import DEFAULT_PROFILE, ProfileStore, default_home
 from gateway.client.tokens import StaticToken, StoredToken, TokenSource
+from gateway.client.workload import workload_source
 from gateway.errors import InvalidConfiguration, Unauthenticated
 
 

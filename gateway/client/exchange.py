@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from gateway.client.tls import tls_context
 from gateway.client.tokens import GatewayToken
 from gateway.clock import Clock, utc_now
 from gateway.errors import GatewayUnavailable, InvalidInput, IssuerUnavailable, LoginFailed, Unauthenticated, by_code
 
 CLIENT_ID = "gateway-cli"
 MAX_ANSWER_BYTES = 256 * 1024
+_TIMEOUT = httpx.Timeout(15)
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105 -- a type's name
@@ -29,6 +31,11 @@ class LoginIssuer:
     issuer: str
     client_id: str
     scopes: tuple[str, ...]
+
+
+def anonymous_http() -> httpx.Client:
+    """Return an HTTP client for what needs no gateway token."""
+    return httpx.Client(verify=tls_context(), timeout=_TIMEOUT)
 
 
 def check_url(url: str) -> str:

@@ -93,3 +93,14 @@ def id_token():
         return ".".join([*parts, "c2ln"])
 
     return make
+
+
+@pytest.fixture
+def gateway(web):
+    """Lets the web answer as a gateway with one issuer, and as that issuer; returns the gateway's URL."""
+    people = {"alias": "people", "issuer": web.url, "client_id": "cli", "scopes": ["openid"]}
+    web.answers["/v1/login"] = (200, {"token_endpoint": f"{web.url}/oauth2/token", "issuers": [people]})
+    endpoints = {"authorization_endpoint": f"{web.url}/authorize", "token_endpoint": f"{web.url}/token"}
+    web.answers["/.well-known/openid-configuration"] = (200, {"issuer": web.url, **endpoints})
+    web.answers["/oauth2/token"] = (200, {"access_token": "gateway-token", "expires_in": 3600})
+    return web.url

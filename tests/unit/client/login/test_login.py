@@ -4,19 +4,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from gateway.client.login import login_in_browser, login_workload, workload_source
+from gateway.client.login import login_in_browser
 from gateway.errors import LoginFailed
-
-
-@pytest.fixture
-def gateway(web):
-    """Lets the web answer as a gateway with one issuer, and as that issuer; returns the gateway's URL."""
-    people = {"alias": "people", "issuer": web.url, "client_id": "cli", "scopes": ["openid"]}
-    web.answers["/v1/login"] = (200, {"token_endpoint": f"{web.url}/oauth2/token", "issuers": [people]})
-    endpoints = {"authorization_endpoint": f"{web.url}/authorize", "token_endpoint": f"{web.url}/token"}
-    web.answers["/.well-known/openid-configuration"] = (200, {"issuer": web.url, **endpoints})
-    web.answers["/oauth2/token"] = (200, {"access_token": "gateway-token", "expires_in": 3600})
-    return web.url
 
 
 @pytest.fixture
@@ -64,12 +53,3 @@ def test_a_person_is_logged_in(gateway, person, web):
     assert (login.url, login.issuer, login.token) == (gateway, "people", "gateway-token")
     assert [path for path, _ in web.requests][-2:] == ["/token", "/oauth2/token"]
     assert web.requests[-1][1]["subject_token_type"].endswith(":id_token")
-
-
-def test_a_job_is_logged_in_with_the_token_in_its_file(gateway, web, tmp_path):
-    file = tmp_path / "token"
-    file.write_text("workload-token\n")
-    assert login_workload(gateway, file).token == "gateway-token"
-    assert workload_source(gateway, file).token() == "gateway-token"
-    assert [form["subject_token"] for _, form in web.requests] == ["workload-token"] * 2
-    assert web.requests[0][1]["subject_token_type"].endswith(":jwt")
