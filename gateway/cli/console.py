@@ -26,6 +26,10 @@ Profile = Annotated[
     str | None, typer.Option("--profile", help="Which login to use; else GATEWAY_PROFILE.", show_default=False)
 ]
 
+Resource = Annotated[
+    ResourceName, typer.Argument(parser=ResourceName.parse, help="dataset/NAMESPACE/NAME or model/NAMESPACE/NAME.")
+]
+
 
 def write_json(value: object) -> None:
     """Write one JSON value on a line of the standard output."""

@@ -7,25 +7,35 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.console import Json, Profile, Url, progress_bar, write_json, write_rows
+from gateway.cli.console import Json, Profile, Resource, Url, progress_bar, write_json, write_rows
 from gateway.cli.ranges import byte_range
 from gateway.cli.suggest import suggesting
-from gateway.client import Gateway, PushReport, Reference
-from gateway.model import LinkMode, ResourceKind, ResourceName, Version, check_name
+from gateway.client import Gateway, PushReport, Reference, RemoteFile, ResourceDetails, ResourceSummary
+from gateway.model import LinkMode, ResourceKind, Version, check_name
 
 _CHUNK_BYTES = 1 << 20
 
-Ref = Annotated[str, typer.Argument(metavar="REF", help="dataset/NAMESPACE/NAME[@VERSION][/PATH]", show_default=False)]
+Ref = Annotated[
+    Reference,
+    typer.Argument(
+        metavar="REF",
+        parser=Reference.parse,
+        help="dataset/NAMESPACE/NAME@VERSION/PATH; without a version, the latest; without a path, all of it.",
+    ),
+]
 FileRef = Annotated[
-    str, typer.Argument(metavar="REF", help="dataset/NAMESPACE/NAME[@VERSION]/PATH", show_default=False)
+    Reference,
+    typer.Argument(
+        metavar="REF",
+        parser=Reference.parse,
+        help="dataset/NAMESPACE/NAME@VERSION/PATH; without a version, the latest.",
+    ),
 ]
 Threads = Annotated[int, typer.Option(min=1, max=64, help="Files at a time.")]
 
 
 def ls(
-    ref: Annotated[
-        str, typer.Argument(metavar="[REF]", help="What to list; nothing lists every dataset and model.")
-    ] = "",
+    ref: Annotated[str, typer.Argument(help="What to list; nothing lists every dataset and model.")] = "",
     versions: Annotated[bool, typer.Option("--versions", help="List versions and tags instead of files.")] = False,
     as_json: Json = False,
     url: Url = None,
@@ -35,24 +45,29 @@ def ls(
 
     Example: gateway ls dataset/vision/digits@v3/train
     """
-    with Gateway(url, profile=profile) as gateway, suggesting(gateway, ref):
-        if ref.rstrip("/").count("/") < 2:  # noqa: PLR2004 -- a resource's name has two
-            _list_resources(gateway, ref.rstrip("/"), as_json=as_json)
-        elif versions:
-            _list_versions(gateway, Reference.parse(ref).resource, as_json=as_json)
+    scope = ref.rstrip("/")
+    if scope.count("/") < 2:  # noqa: PLR2004 -- a resource's name has two
+        kind, namespace = _scope(scope)
+        with Gateway(url, profile=profile) as gateway:
+            _list_resources(gateway.resources(kind=kind, namespace=namespace), as_json=as_json)
+        return
+    wanted = Reference.parse(ref)
+    with Gateway(url, profile=profile) as gateway, suggesting(gateway, wanted):
+        if versions:
+            _list_versions(gateway.describe(wanted.resource), as_json=as_json)
         else:
-            _list_files(gateway, ref, as_json=as_json)
+            _list_files(gateway.files(wanted), as_json=as_json)
 
 
-def _list_resources(gateway: Gateway, scope: str, *, as_json: bool) -> None:
-    """List those of a scope: '', `dataset` or `dataset/vision`."""
-    kind, _, namespace = scope.partition("/")
+def _scope(text: str) -> tuple[ResourceKind | None, str | None]:
+    """Read '', `dataset` or `dataset/vision`."""
+    kind, _, namespace = text.partition("/")
     if kind and kind not in set(ResourceKind):
-        Reference.parse(scope)  # raises, and says what is meant
-    found = gateway.resources(
-        kind=ResourceKind(kind) if kind else None,
-        namespace=check_name(namespace, "namespace") if namespace else None,
-    )
+        Reference.parse(text)  # raises, and says what was meant
+    return ResourceKind(kind) if kind else None, check_name(namespace, "namespace") if namespace else None
+
+
+def _list_resources(found: Iterator[ResourceSummary], *, as_json: bool) -> None:
     if as_json:
         for resource in found:
             write_json(resource)
@@ -68,8 +83,7 @@ def _version_cells(version: Version | None) -> tuple[str, str, str, str]:
     return (f"v{version.number}", str(version.file_count), str(version.total_bytes), published)
 
 
-def _list_versions(gateway: Gateway, name: ResourceName, *, as_json: bool) -> None:
-    details = gateway.describe(name)
+def _list_versions(details: ResourceDetails, *, as_json: bool) -> None:
     if as_json:
         write_json(details)
         return
@@ -83,8 +97,7 @@ def _list_versions(gateway: Gateway, name: ResourceName, *, as_json: bool) -> No
     )
 
 
-def _list_files(gateway: Gateway, ref: str, *, as_json: bool) -> None:
-    files = gateway.files(ref)
+def _list_files(files: Iterator[RemoteFile], *, as_json: bool) -> None:
     if as_json:
         for file in files:
             write_json(file)
@@ -96,7 +109,7 @@ def push(
     sources: Annotated[
         list[Path], typer.Argument(metavar="SOURCE...", help="Files, or one folder whose content is published.")
     ],
-    resource: Annotated[str, typer.Argument(help="dataset/NAMESPACE/NAME or model/NAMESPACE/NAME.")],
+    resource: Resource,
     message: Annotated[str, typer.Option("--message", "-m", help="What is new.")] = "",
     tag: Annotated[list[str] | None, typer.Option("--tag", "-t", help="A tag to move to it; may be repeated.")] = None,
     description: Annotated[str, typer.Option(help="What the resource is, when it is new.")] = "",
@@ -109,11 +122,10 @@ def push(
 
     Example: gateway push ./digits dataset/vision/digits -m "first release" -t prod
     """
-    name = ResourceName.parse(resource)
-    with Gateway(url, profile=profile) as gateway, progress_bar(f"push {name}", hidden=as_json) as progress:
+    with Gateway(url, profile=profile) as gateway, progress_bar(f"push {resource}", hidden=as_json) as progress:
         report = gateway.push(
             sources,
-            name,
+            resource,
             message=message,
             tags=tag or [],
             description=description,
@@ -149,7 +161,7 @@ def pull(
 
     Example: gateway pull dataset/vision/digits@v3 ./digits
     """
-    target = folder or Path(Reference.parse(ref).resource.name)
+    target = folder or Path(ref.resource.name)
     with (
         Gateway(url, profile=profile) as gateway,
         suggesting(gateway, ref),
@@ -181,14 +193,14 @@ def cat(
     with Gateway(url, profile=profile) as gateway, suggesting(gateway, ref):
         pieces = _ranged(gateway, ref, wanted) if wanted else gateway.read(ref)
         if as_json:
-            write_json({"path": Reference.parse(ref).path, "content": b"".join(pieces)})
+            write_json({"path": ref.path, "content": b"".join(pieces)})
             return
         for piece in pieces:
             sys.stdout.buffer.write(piece)
         sys.stdout.buffer.flush()
 
 
-def _ranged(gateway: Gateway, ref: str, wanted: str) -> Iterator[bytes]:
+def _ranged(gateway: Gateway, ref: Reference, wanted: str) -> Iterator[bytes]:
     with gateway.open(ref) as file:
         start, end = byte_range(wanted, file.seek(0, 2))
         file.seek(start)
@@ -233,8 +245,7 @@ def tag(
     """
     with Gateway(url, profile=profile) as gateway, suggesting(gateway, ref):
         number = gateway.tag(ref, name)
-    resource = Reference.parse(ref).resource
     if as_json:
-        write_json({"resource": resource, "tag": name, "number": number})
+        write_json({"resource": ref.resource, "tag": name, "number": number})
         return
-    typer.echo(f"{resource}@{name} is v{number}.")
+    typer.echo(f"{ref.resource}@{name} is v{number}.")

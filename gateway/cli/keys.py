@@ -1,10 +1,8 @@
 """`gateway keys`: the keys that wrap data keys."""
 
-from typing import Annotated
-
 import typer
 
-from gateway.cli.console import Json, Profile, Url, write_json
+from gateway.cli.console import Json, Profile, Resource, Url, write_json
 from gateway.client import Gateway
 
 app = typer.Typer(no_args_is_help=True, help="Rotate the keys that wrap data keys.")
@@ -20,7 +18,7 @@ def _keys() -> None:
 
 @app.command()
 def rotate(
-    resource: Annotated[str, typer.Argument(help="dataset/NAMESPACE/NAME or model/NAMESPACE/NAME.")],
+    resource: Resource,
     as_json: Json = False,
     url: Url = None,
     profile: Profile = None,

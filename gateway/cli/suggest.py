@@ -13,14 +13,14 @@ _LOOKED_AT = 2000
 
 
 @contextmanager
-def suggesting(gateway: Gateway, text: str) -> Iterator[None]:
-    """Add to a NotFound the names that are close to `text` and that the caller may see."""
+def suggesting(gateway: Gateway, wanted: Reference) -> Iterator[None]:
+    """Add to a NotFound the names that are close to the wanted one and that the caller may see."""
     try:
         yield
     except (UnknownResource, UnknownPath) as error:
         close: list[str] = []
         with suppress(GatewayError):  # the suggestion is a courtesy, and not worth another failure
-            close = _close(gateway, Reference.parse(text), error)
+            close = _close(gateway, wanted, error)
         if not close:
             raise
         raise type(error)(error.message, hint=f"Did you mean {' or '.join(close)}?") from error

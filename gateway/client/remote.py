@@ -10,6 +10,17 @@ from gateway.client.pull import key_of
 from gateway.envelope import Reader
 
 
+class _NamedReader(Reader):
+    """A reader whose errors name the file."""
+
+    path = ""
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]  # typeshed: any buffer
+        """Fill the buffer as far as the file reaches, and return the bytes read."""
+        with naming(self.path):
+            return super().readinto(buffer)
+
+
 def open_remote(bulk: BulkTransport, links: FreshLinks, file: RemoteFile) -> io.RawIOBase:
     """Return a seekable file. Each read fetches and authenticates the segments it touches, and no others.
 
@@ -18,9 +29,10 @@ def open_remote(bulk: BulkTransport, links: FreshLinks, file: RemoteFile) -> io.
     """
 
     def read_at(offset: int, size: int) -> bytes:
-        with naming(file.path):
-            return b"".join(fetch(bulk, links, file.path, start=offset, end=offset + size))
+        return b"".join(fetch(bulk, links, file.path, start=offset, end=offset + size))
 
     link = links.link(file.path)
     with naming(file.path):
-        return Reader(key_of(link), read_at, plaintext_size=file.size, key_check=link.key_check)
+        reader = _NamedReader(key_of(link), read_at, plaintext_size=file.size, key_check=link.key_check)
+    reader.path = file.path
+    return reader

@@ -1,0 +1,77 @@
+import io
+import os
+import zipfile
+
+import pytest
+
+from gateway.errors import CiphertextTampered, ContentMismatch, InvalidPath, UnknownPath, WrongKey
+from gateway.model import LinkMode
+
+NAME = "dataset/vision/digits"
+SEGMENT = 1 << 20
+
+
+def test_a_wrong_key_is_refused_at_the_opening(sim, gateway):
+    sim.publish(NAME, {"a.bin": b"x"})
+    sim.given_keys[sim.versions[NAME][0]["a.bin"].object] = bytes(32)
+    with pytest.raises(WrongKey, match=r"^a\.bin: "):
+        gateway.open(f"{NAME}/a.bin")
+
+
+def test_a_spoilt_segment_is_refused_and_the_others_read(sim, gateway):
+    content = os.urandom(3 * SEGMENT)
+    sim.publish(NAME, {"a.bin": content})
+    at = SEGMENT + 500
+    sim.spoil(NAME, "a.bin", lambda data: data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    with gateway.open(f"{NAME}/a.bin", buffer_bytes=1) as file:
+        assert file.read(100) == content[:100]
+        file.seek(SEGMENT + 100)
+        with pytest.raises(CiphertextTampered, match=r"^a\.bin: Segment 1"):
+            file.read(100)
+
+
+def test_the_end_of_reading_proves_the_whole(sim, gateway):
+    sim.publish(NAME, {"a.bin": b"right"})
+    sim.store(b"wrong", sim.versions[NAME][0]["a.bin"].object)
+    pieces = gateway.read(f"{NAME}/a.bin")
+    assert next(pieces) == b"wrong"
+    with pytest.raises(ContentMismatch):
+        next(pieces)
+
+
+def test_a_version_is_no_file(gateway):
+    with pytest.raises(InvalidPath, match="names no file"):
+        gateway.open(NAME)
+
+
+def test_an_unknown_file_is_named(sim, gateway):
+    sim.publish(NAME, {"a.bin": b"x"})
+    with pytest.raises(UnknownPath, match=r"b\.bin"):
+        gateway.open(f"{NAME}/b.bin")
+
+
+def test_only_what_is_read_is_fetched(sim, gateway):
+    content = os.urandom(5 * SEGMENT)
+    sim.publish(NAME, {"a.bin": content})
+    with gateway.open(f"{NAME}/a.bin", buffer_bytes=4096) as file:
+        assert file.seek(-10, io.SEEK_END) == len(content) - 10
+        assert file.read() == content[-10:]
+    assert sim.asked("GET", "^/s3/") == 2  # the header and one segment
+
+
+def test_libraries_read_it_as_any_file(sim, gateway):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("inside.txt", "digits")
+    sim.publish(NAME, {"a.zip": packed.getvalue()})
+    with gateway.open(f"{NAME}/a.zip") as file, zipfile.ZipFile(file) as archive:
+        assert archive.read("inside.txt") == b"digits"
+
+
+def test_a_link_has_what_opens_it_only_if_it_is_direct(sim, gateway):
+    sim.publish(NAME, {"a.bin": b"x"})
+    direct = gateway.link(f"{NAME}/a.bin", mode=LinkMode.DIRECT)
+    stream = gateway.link(f"{NAME}/a.bin")
+    assert (len(direct.object_key), stream.object_key) == (32, None)
+    assert "signature" not in repr(direct)
+    assert "object_key" not in repr(direct)
