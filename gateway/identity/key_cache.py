@@ -48,14 +48,15 @@ class KeyCache:
 
         Raises:
             UnknownSigningKey: the signer has none, by keys that are at most `refetch` old.
-            Unavailable: there are no keys, or only ones past `outage`, and no new ones can be had.
+            Unavailable: the key is not among those at hand, or they are past `outage`, and no new ones can be had.
         """
         key = select_key(self._keys, key_id=key_id, algorithm=algorithm)
         # While one caller fetches, the others go on with the keys at hand.
         if self._is_due(known=key is not None) and not (self._usable and key and self._lock.locked()):
             await self._refresh(known=key is not None)
             key = select_key(self._keys, key_id=key_id, algorithm=algorithm)
-        self._refuse_outage()
+        if key is None or not self._usable:
+            self._raise_failure()  # away: we cannot tell an unknown key from a new one
         if key is None:
             shown = "without a key id" if key_id is None else f"{key_id[:80]!r}"
             raise UnknownSigningKey(f"{self._name} has no {algorithm} key {shown}.")
@@ -69,7 +70,8 @@ class KeyCache:
         """
         if self._is_due(known=True):
             await self._refresh(known=True)
-        self._refuse_outage()
+        if not self._usable:
+            self._raise_failure()
         return self._keys
 
     def _is_due(self, *, known: bool) -> bool:
@@ -95,6 +97,6 @@ class KeyCache:
     def _usable(self) -> bool:
         return self._fetched_at is not None and self._clock() < self._fetched_at + self._freshness.outage
 
-    def _refuse_outage(self) -> None:
-        if not self._usable and self._failure is not None:
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
             raise type(self._failure)(self._failure.message, hint=self._failure.hint) from self._failure

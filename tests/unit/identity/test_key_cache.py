@@ -81,6 +81,17 @@ async def test_the_last_good_keys_serve_through_an_outage_up_to_its_limit(cache,
         await cache.find("k1", "ES256")
 
 
+async def test_a_key_that_may_be_new_is_not_called_unknown_during_an_outage(cache, source, clock):
+    await cache.find("k1", "ES256")
+    source.away = True
+    clock.now += FRESHNESS.refetch
+    for _ in range(2):
+        with pytest.raises(IssuerUnavailable):
+            await cache.find("k2", "ES256")
+    assert (await cache.find("k1", "ES256")).kid == "k1"
+    assert source.fetches == 2
+
+
 async def test_an_issuer_that_is_away_is_asked_again_after_a_pause(cache, source, clock):
     source.away = True
     for _ in range(3):
@@ -129,3 +140,7 @@ async def test_all_keys_are_fetched_anew_at_the_greatest_age(cache, source, cloc
     assert len(await cache.all()) == 1
     clock.now += FRESHNESS.max_age
     assert len(await cache.all()) == 2
+    source.away = True
+    clock.now += FRESHNESS.outage
+    with pytest.raises(IssuerUnavailable):
+        await cache.all()
