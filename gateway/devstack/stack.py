@@ -116,7 +116,7 @@ def running(folder: StateFolder) -> Iterator[Stack]:
         cleanup.callback(weed.stop)
         operator = bao.open()
         cleanup.callback(operator.close)
-        _prepare_vault(bao, folder)
+        prepare_vault(bao, folder)
         provider = people.set_up(operator, folder)
         weed.wait_ready(BUCKET)
         stack = Stack(_describe(folder, bao, weed, provider), (bao.process, weed.process), operator, folder)
@@ -124,8 +124,12 @@ def running(folder: StateFolder) -> Iterator[Stack]:
         yield stack
 
 
-def _prepare_vault(bao: OpenBao, folder: StateFolder) -> None:
-    """Run the very script that an operator runs, `infra/vault/setup`."""
+def prepare_vault(bao: OpenBao, folder: StateFolder) -> None:
+    """Run the very script that an operator runs, `infra/vault/setup`.
+
+    Raises:
+        ProcessFailed: it failed; the message ends with what it said.
+    """
     arguments = [] if folder.secret_file("vault-secret-id").exists() else [folder.subfolder("secrets")]
     done = subprocess.run(
         ["/bin/bash", programs.shipped("infra/vault/setup"), *arguments],

@@ -1,5 +1,6 @@
 """The embedded stack as a whole: what it refuses, what it keeps, and that it leaves nothing running."""
 
+import itertools
 import json
 import signal
 import socket
@@ -7,13 +8,18 @@ import stat
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 
 import boto3
 import psutil
 import pytest
 
+from gateway.devstack.development import Development
 from gateway.devstack.folder import StateFolder
-from gateway.devstack.stack import Description, running
+from gateway.devstack.openbao import OpenBao
+from gateway.devstack.process import Process
+from gateway.devstack.stack import Description, Stack, prepare_vault, running
+from gateway.devstack.vault_api import VaultApi
 from gateway.errors import PortInUse, ProcessFailed, VaultUnavailable
 
 pytestmark = pytest.mark.integration
@@ -138,6 +144,34 @@ def test_every_secret_is_for_our_eyes_only(stack):
     assert modes == {0o600}
 
 
+def test_a_set_up_that_vault_refuses_is_said(stack, tmp_path):
+    with StateFolder(tmp_path / "state") as folder:
+        folder.keep_secret("vault-root-token", "no-operators-token")
+        bao = OpenBao(None, stack.vault, folder)
+        with pytest.raises(
+            ProcessFailed, match=r"infra/vault/setup ended with exit code [\s\S]*permission denied"
+        ) as failure:
+            prepare_vault(bao, folder)
+    assert "no-operators-token" not in failure.value.message
+
+
+def test_the_workload_gets_a_fresh_token_while_the_stack_runs(stack, operator, tmp_path):
+    times = itertools.chain([datetime(2026, 1, 1, tzinfo=UTC)], itertools.repeat(datetime(2026, 1, 1, 6, tzinfo=UTC)))
+    with StateFolder(tmp_path / "state") as folder:
+        short = Process.start(
+            "The gateway",
+            [sys.executable, "-c", "import time; time.sleep(0.3)"],
+            log=folder.log("gateway"),
+            environment=None,
+            folder=tmp_path,
+        )
+        development = Development(Stack(stack, (), operator, folder), short, "", tmp_path)
+        with pytest.raises(ProcessFailed, match="The gateway ended with exit code 0"):
+            development.watch(lambda: next(times))
+        fresh = folder.secret_file("workload-token").read_text()
+    assert fresh.count(".") == 2
+
+
 def test_the_description_reads_back(stack):
     assert Description.model_validate_json(stack.model_dump_json()) == stack
 
@@ -146,3 +180,17 @@ def test_the_operators_access_says_what_vault_refuses(operator, stack):
     with pytest.raises(VaultUnavailable, match="refused POST sys/mounts/cubbyhole: 400"):
         operator.write("sys/mounts/cubbyhole", type="transit")
     assert operator.read("secret/none") is None
+
+
+def test_the_operators_access_says_that_vault_is_away(free_port):
+    away = VaultApi(f"http://127.0.0.1:{free_port}")
+    with pytest.raises(VaultUnavailable, match=f":{free_port} does not answer"):
+        away.read("sys/health")
+    away.close()
+
+
+def test_the_operators_access_copes_with_an_answer_that_is_not_vaults(stack):
+    storage = VaultApi(stack.s3)
+    with pytest.raises(VaultUnavailable, match="without a reason"):
+        storage.write("sys/mounts/x")
+    storage.close()
