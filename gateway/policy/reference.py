@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, TypeAlias
 
 Json: TypeAlias = Any
@@ -29,7 +29,7 @@ def reference_decision(
     >>> reference_decision([{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}], "ada", "a:B", "r", {})
     ('allow', {(0, 0)})
     """
-    facts = {key.lower(): [value] if isinstance(value, str) else list(value) for key, value in context.items()}
+    facts = {_without_case(key): [value] if isinstance(value, str) else list(value) for key, value in context.items()}
     matching = {"Allow": set[tuple[int, int]](), "Deny": set[tuple[int, int]]()}
     for p, policy in enumerate(policies):
         new = policy.get("Version") == "2012-10-17"
@@ -52,7 +52,9 @@ def _matches(statement: Json, asked: tuple[Json, str, str], facts: Json, *, new:
         and _action_matches(statement, action)
         and _resource_matches(statement, resource, facts, new=new)
         and all(
-            _holds(operator, [_text(value) for value in _list(values)], facts.get(key.lower(), []), facts, new=new)
+            _holds(
+                operator, [_text(value) for value in _list(values)], facts.get(_without_case(key), []), facts, new=new
+            )
             for operator, block in statement.get("Condition", {}).items()
             for key, values in block.items()
         )
@@ -78,8 +80,12 @@ def _is_one_of(principal: Json, clause: Json) -> bool:
 
 def _action_matches(statement: Json, action: str) -> bool:
     named = statement.get("Action", statement.get("NotAction"))
-    hit = any(_glob(pattern.lower(), action.lower()) for pattern in _list(named))
+    hit = any(_glob(_without_case(pattern), _without_case(action)) for pattern in _list(named))
     return hit != ("NotAction" in statement)
+
+
+def _without_case(name: str) -> str:
+    return "".join(char.lower() if char.isascii() else char for char in name)
 
 
 def _resource_matches(statement: Json, resource: str, facts: Json, *, new: bool) -> bool:
@@ -105,7 +111,7 @@ def _holds(operator: str, wanted: list[str], found: list[str], facts: Json, *, n
     if qualifier and found == [""]:
         return qualifier == "ForAllValues"
     compare = _COMPARE[base.replace("Not", "")]
-    good = [_among(value, wanted, compare, facts, new=new) is not negated for value in found]
+    good = [_among(value, wanted, compare, facts, new=new) is (not negated) for value in found]
     every = qualifier == "ForAllValues" or (negated and not qualifier)
     return all(good) if every else any(good)
 
@@ -121,7 +127,7 @@ def _glob(pattern: str, text: str) -> bool:
     """Match by the textbook's table: `row[j]` tells whether the pattern so far matches the first j characters."""
     row = [True] + [False] * len(text)
     for symbol in pattern:
-        if symbol in ("*", "\0*"):
+        if symbol == "*":
             for j in range(1, len(row)):
                 row[j] = row[j] or row[j - 1]
         else:
@@ -143,7 +149,7 @@ def _substitute(text: str, facts: Json) -> str:
     def value_of(match: re.Match[str]) -> str:
         if match[1] in "*?$":
             return _escape(match[1])
-        found = facts.get(match[1].strip().lower(), [])
+        found = facts.get(_without_case(match[1].strip()), [])
         if len(found) == 1:
             return _escape(found[0])
         if found or match[2] is None:
@@ -197,8 +203,13 @@ def _instant(text: str) -> Decimal:
     return Decimal((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
+def _address(text: str) -> IPv4Address | IPv6Address:
+    found = ip_address(text)
+    return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
+
+
 def _bool(pattern: str, text: str, facts: Json, *, new: bool) -> bool | None:
-    return _equals(pattern.lower(), text.lower(), facts, new=new)
+    return _equals(pattern.lower(), text.lower(), _lower(facts), new=new)
 
 
 def _binary(pattern: str, text: str, _facts: Json, *, new: bool) -> bool:
@@ -225,7 +236,7 @@ _COMPARE: Mapping[str, Callable[..., bool | None]] = {
     "StringLike": _like,
     "Bool": _bool,
     "BinaryEquals": _binary,
-    "IpAddress": _same(str, lambda text, pattern: ip_address(text) in ip_network(pattern, strict=False)),
+    "IpAddress": _same(str, lambda text, pattern: _address(text) in ip_network(pattern, strict=False)),
     "ArnEquals": _arn,
     "ArnLike": _arn,
     **{

@@ -111,9 +111,12 @@ class _Scanner:
             return Node(at, _WORDS[word[0]], word.end(), label)
         if number := _NUMBER.match(self.text, at):
             return Node(at, Number(number[0]), number.end(), label)
+        raise self.wrong(at, f"{self.text[at : at + 1]!r} cannot start a JSON value.", "Text stands in double quotes.")
+
+    def wrong(self, at: int, message: str, suggestion: str = "") -> Refusal:
         if at >= len(self.text):
-            raise _syntax(at, "The document ends too early.")
-        raise _syntax(at, f"{self.text[at]!r} cannot start a JSON value.", "Text stands in double quotes.")
+            return _syntax(at, "The document ends too early.", "Look for a bracket or a quote that is never closed.")
+        return _syntax(at, message, suggestion)
 
     def array(self, at: int, depth: int, label: int) -> Node:
         items: list[Node] = []
@@ -140,13 +143,13 @@ class _Scanner:
 
     def key(self, at: int, members: dict[str, Node]) -> tuple[str, int]:
         if self.text[at : at + 1] != '"':
-            raise _syntax(at, "Here a key in double quotes is due.", "Look for a comma too many.")
+            raise self.wrong(at, "Here a key in double quotes is due.", "Look for a comma too many.")
         key, end = self.string(at)
         if key in members:
             raise _syntax(at, f"The key {key[:80]!r} comes twice in one object.", "Merge the two.")
         at_colon = self.space(end)
         if self.text[at_colon : at_colon + 1] != ":":
-            raise _syntax(at_colon, f"A ':' is missing after the key {key[:80]!r}.")
+            raise self.wrong(at_colon, f"A ':' is missing after the key {key[:80]!r}.")
         return key, at_colon
 
     def after(self, end: int, closing: str) -> tuple[int, bool]:
@@ -156,5 +159,5 @@ class _Scanner:
         if mark == closing:
             return at, True
         if mark != ",":
-            raise _syntax(at, f"Here ',' or '{closing}' is due.")
+            raise self.wrong(at, f"Here ',' or '{closing}' is due.")
         return self.space(at + 1), False
