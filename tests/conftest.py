@@ -35,6 +35,7 @@ def pytest_configure(config):
         start_stack(config)
 
 
+@pytest.hookimpl(optionalhook=True)  # xdist's
 def pytest_configure_node(node):
     if STACK_FOLDER in node.config.stash:
         node.workerinput["stack_folder"] = str(node.config.stash[STACK_FOLDER])

@@ -33,6 +33,12 @@ def dev(tmp_path):
         process.communicate()
 
 
+def ready_line(process):
+    line = process.stdout.readline()
+    assert line, process.stderr.read()
+    return json.loads(line)
+
+
 def test_a_port_in_use_is_refused_by_number(dev, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         taken = server.getsockname()[1]
@@ -65,7 +71,7 @@ def test_dev_prints_one_line_serves_and_ends_with_nothing_left(dev, tmp_path):
         "[links]\ndefault_ttl = 60\n"
     )
     process = dev("--port", "0", "--config", more)
-    ready = json.loads(process.stdout.readline())
+    ready = ready_line(process)
     parts = psutil.Process(process.pid).children()
     assert len(parts) == 3
     assert ready["ready"] is True
@@ -92,7 +98,7 @@ def test_dev_prints_one_line_serves_and_ends_with_nothing_left(dev, tmp_path):
 
 def test_a_crashed_gateway_is_named_and_the_rest_is_stopped(dev):
     process = dev("--port", "0")
-    process.stdout.readline()
+    ready_line(process)
     parts = psutil.Process(process.pid).children()
     next(part for part in parts if "serve" in part.cmdline()).kill()
     out, err = process.communicate(timeout=WITHIN_SECONDS)
