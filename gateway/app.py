@@ -3,6 +3,7 @@
 Nothing here waits for Vault, S3 or an issuer: they may start after us, and until then requests are answered 503.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,10 +17,12 @@ from gateway.api.schemas import LoginIssuer, LoginOut
 from gateway.audit.journal import Journal
 from gateway.broker import Broker
 from gateway.broker.access import Guard
+from gateway.broker.advise import Advise
 from gateway.broker.browse import Browse
 from gateway.broker.health import Health
 from gateway.broker.links import Lifetimes, Links, StreamLinksSource
 from gateway.broker.pages import PagesOf, SealedPages
+from gateway.broker.policy_watch import PolicyWatch
 from gateway.broker.publish import Publish
 from gateway.broker.review import Review
 from gateway.broker.rotate import Rotate
@@ -33,7 +36,7 @@ from gateway.keys.datakeys import DataKeys, link_secret
 from gateway.keys.vault import TransitVault
 from gateway.links.presign import Presigner
 from gateway.links.stream import LinkKey, StreamLinks
-from gateway.policy import load_policies
+from gateway.policy import WatchedPolicies
 from gateway.ports import Bucket, ObjectStore, PageStore, StorageCredentials
 from gateway.settings import Settings, StorageSettings
 from gateway.state.catalog import SqlCatalog
@@ -58,7 +61,7 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         StateUnavailable: the database cannot be opened or brought up to date.
     """
     async with AsyncExitStack() as opened:
-        policy = load_policies(settings.policy.directory)
+        policies = WatchedPolicies(settings.policy.directory)
         journal = await opened.enter_async_context(
             Journal(settings.audit.directory, instance=settings.audit.instance, clock=clock)
         )
@@ -78,7 +81,9 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         issuers = Issuers(settings.issuers, http, clock, development=settings.development)
         pages_of = _pages_of(objects, keys)
         stream_links = _stream_links(keys, settings.server.public_url, clock)
-        guard = Guard(policy, journal, clock)
+        guard = Guard(policies, journal, clock)
+        watch = PolicyWatch(policies, journal, clock)
+        opened.callback(asyncio.create_task(watch.run()).cancel)
         links = settings.links
         yield Broker(
             sign_in=SignIn(TokenExchange(issuers, tokens), tokens, journal, clock),
@@ -97,8 +102,15 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
             publish=Publish(guard, catalog, objects, signer, keys, pages_of, clock, link_ttl=links.max_ttl),
             rotate=Rotate(guard, catalog, keys),
             review=Review(guard, journal),
+            advise=Advise(guard, catalog, policies, clock),
             health=Health(
-                {"journal": journal.check, "state": catalog.check, "vault": vault.check, "storage": objects.check}
+                {
+                    "journal": journal.check,
+                    "state": catalog.check,
+                    "vault": vault.check,
+                    "storage": objects.check,
+                    "policy": watch.check,
+                }
             ),
         )
 

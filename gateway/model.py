@@ -171,6 +171,30 @@ def check_tag(text: str) -> str:
     return check_name(text, "tag")
 
 
+MAX_RESOURCE_TAGS = 50
+"""AWS's limit on the tags of a resource ("Tagging AWS resources")."""
+_MAX_TAG_VALUE_CHARS = 256
+_TAG_VALUE = re.compile(r"[\w .:/=+@-]+")
+
+
+def check_resource_tag(key: str, value: str) -> tuple[str, str]:
+    """Return key and value if they may be a resource's tag: AWS's characters, a key as we write names.
+
+    >>> check_resource_tag("sensitivity", "restricted")
+    ('sensitivity', 'restricted')
+
+    Raises:
+        InvalidName: they may not.
+    """
+    check_name(key, "tag key")
+    if len(value) > _MAX_TAG_VALUE_CHARS or not _TAG_VALUE.fullmatch(value) or value != value.strip():
+        raise InvalidName(
+            f"The value of the tag {key!r} is not valid.",
+            hint="Use 1 to 256 letters, digits, spaces inside, and '_.:/=+-@'.",
+        )
+    return key, value
+
+
 class PrincipalKind(StrEnum):
     """Who a principal is."""
 
@@ -284,6 +308,8 @@ class Resource:
     created_at: datetime
     created_by: str
     description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What its owners say of it: sensitivity, owner, licence; `gateway:ResourceTag/…` in conditions."""
 
 
 @dataclass(frozen=True, slots=True)

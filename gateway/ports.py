@@ -3,7 +3,7 @@
 Every coroutine here may raise the `Unavailable` of its part (`VaultUnavailable`, `StorageUnavailable`, …).
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -157,6 +157,11 @@ class CatalogStore(Protocol):
 
     async def create_resource(self, resource: Resource) -> Resource:
         """Add the resource, or return the one that already has its name."""
+
+    async def change_resource_tags(
+        self, resource: Resource, *, put: Mapping[str, str], remove: Collection[str]
+    ) -> Mapping[str, str]:
+        """Put and remove tags in one step, and return what the resource has then. Raises `InvalidInput`: too many."""
 
     async def list_resources(
         self, *, kind: ResourceKind | None, namespace: str | None, after: ResourceName | None, limit: int

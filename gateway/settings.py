@@ -167,7 +167,7 @@ def load(file: Path) -> Settings:
         model_config = SettingsConfigDict(toml_file=file)
 
     try:
-        return FromFile()  # type: ignore[call-arg]  # every field comes from the sources
+        return FromFile()
     except tomllib.TOMLDecodeError as error:
         raise InvalidConfiguration(f"{file} is not valid TOML: {error}.") from error
     except ValidationError as error:

@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from gateway import __version__
-from gateway.api import audit, health, keys, links, problems, pushes, resources, stream, tokens
+from gateway.api import audit, health, keys, links, policy, problems, pushes, resources, stream, tokens
 from gateway.api.middleware import BoundBody, Envelop
 from gateway.api.schemas import LoginOut
 from gateway.broker import Broker
@@ -27,7 +27,7 @@ def create_api(
     )
     app.state.broker = broker
     app.state.how_to_log_in = how_to_log_in
-    for module in (tokens, resources, links, pushes, keys, audit, stream, health):
+    for module in (tokens, resources, links, pushes, keys, audit, policy, stream, health):
         app.include_router(module.router)
     problems.install(app)
     app.add_middleware(BoundBody, limit=max_body_bytes, long_limit=max_commit_bytes, long_suffix=pushes.COMMIT_SUFFIX)

@@ -6,7 +6,16 @@ from fastapi import APIRouter, Query
 
 from gateway.api.dependencies import Authenticated, Named, Referred, UseCases
 from gateway.api.problems import RESPONSES
-from gateway.api.schemas import FilesOut, ListedOut, ResourceOut, ResourcesOut, TagOut, TagRequest
+from gateway.api.schemas import (
+    FilesOut,
+    ListedOut,
+    ResourceOut,
+    ResourcesOut,
+    ResourceTagsOut,
+    ResourceTagsRequest,
+    TagOut,
+    TagRequest,
+)
 from gateway.model import MAX_PATH_BYTES, ResourceKind, ResourceName, VersionRef, check_name, check_tag
 
 router = APIRouter(prefix="/v1", tags=["catalog"], responses=RESPONSES)
@@ -59,3 +68,12 @@ async def move_tag(broker: UseCases, caller: Authenticated, name: Named, tag: st
     """Make a tag name a version."""
     version = await broker.browse.move_tag(caller, name, check_tag(tag), VersionRef.parse(body.version))
     return TagOut(tag=tag, number=version.number)
+
+
+@router.patch("/{kind}/{namespace}/{name}/resource-tags")
+async def tag_resource(
+    broker: UseCases, caller: Authenticated, name: Named, body: ResourceTagsRequest
+) -> ResourceTagsOut:
+    """Put and remove tags such as sensitivity, owner and licence, which policies decide by."""
+    tags = await broker.browse.tag_resource(caller, name, put=body.put, remove=body.remove)
+    return ResourceTagsOut(resource_tags=dict(tags))

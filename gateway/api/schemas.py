@@ -4,13 +4,14 @@ import base64
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from gateway import model
 from gateway.broker.browse import Described, Files, Listed
 from gateway.broker.links import IssuedLink
 from gateway.broker.publish import Upload
 from gateway.envelope import ciphertext_size
+from gateway.policy import Explanation
 
 MAX_BATCH = 1000
 """Items that one request may ask for."""
@@ -68,6 +69,103 @@ class TagRequest(_Wire):
     """The version that a tag shall name."""
 
     version: Annotated[str, Field(min_length=1, max_length=80)]
+
+
+class ResourceTagsRequest(_Wire):
+    """A resource's tags to put and to remove."""
+
+    put: Annotated[dict[str, str], Field(max_length=model.MAX_RESOURCE_TAGS)] = {}
+    remove: Annotated[list[str], Field(max_length=model.MAX_RESOURCE_TAGS)] = []
+
+    @field_validator("put")
+    @classmethod
+    def _check(cls, tags: dict[str, str]) -> dict[str, str]:
+        return dict(model.check_resource_tag(key, value) for key, value in tags.items())
+
+
+class ResourceTagsOut(_Wire):
+    """A resource's tags."""
+
+    resource_tags: dict[str, str]
+
+
+class ExplainPrincipal(_Wire):
+    """Whom to ask the policies about."""
+
+    user: str | None = None
+    workload: str | None = None
+    groups: Annotated[list[str], Field(max_length=1000)] = []
+    issuer: str = ""
+
+
+class ExplainRequest(_Wire):
+    """A question to the policies in force."""
+
+    principal: ExplainPrincipal
+    action: Annotated[str, Field(pattern=r"^gateway:[A-Za-z]{1,64}$")]
+    resource: Annotated[str, Field(min_length=1, max_length=2048)]
+    context: Annotated[dict[str, str | list[str]], Field(max_length=100)] = {}
+
+
+class ConditionOut(_Wire):
+    """A condition, and what it met."""
+
+    operator: str
+    key: str
+    wanted: list[str]
+    found: list[str]
+    met: bool
+
+
+class StatementOut(_Wire):
+    """A statement that matched or nearly did, part by part."""
+
+    name: str
+    effect: str
+    principal: bool
+    action: bool
+    resource: bool
+    conditions: list[ConditionOut]
+
+
+class ExplanationOut(_Wire):
+    """A decision and why."""
+
+    decision: str
+    statements: list[str]
+    policy_digest: str
+    advice: list[str]
+    traces: list[StatementOut]
+
+    @classmethod
+    def of(cls, explanation: Explanation) -> Self:
+        """Translate."""
+        return cls(
+            decision=explanation.decision.outcome,
+            statements=list(explanation.decision.statements),
+            policy_digest=explanation.decision.policy_digest,
+            advice=list(explanation.advice),
+            traces=[
+                StatementOut(
+                    name=trace.name,
+                    effect=trace.effect,
+                    principal=trace.principal,
+                    action=trace.action,
+                    resource=trace.resource,
+                    conditions=[
+                        ConditionOut(
+                            operator=one.operator,
+                            key=one.key,
+                            wanted=list(one.wanted),
+                            found=list(one.found),
+                            met=one.met,
+                        )
+                        for one in trace.conditions
+                    ],
+                )
+                for trace in explanation.statements
+            ],
+        )
 
 
 class NewFileLine(_Wire):
@@ -148,6 +246,7 @@ class ResourceOut(_Wire):
     created_by: str
     versions: list[VersionOut]
     tags: dict[str, int]
+    resource_tags: dict[str, str]
 
     @classmethod
     def of(cls, described: Described) -> Self:
@@ -159,6 +258,7 @@ class ResourceOut(_Wire):
             created_by=described.resource.created_by,
             versions=[VersionOut.of(version) for version in described.versions],
             tags=described.tags,
+            resource_tags=dict(described.resource.tags),
         )
 
 

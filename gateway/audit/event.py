@@ -248,6 +248,33 @@ def journal_stopped(instance: str, *, at: datetime) -> Object:
     return _lifecycle(4, instance, at, f"The audit journal of {instance} was closed.")
 
 
+def policies_changed(*, digest: str, at: datetime) -> Object:
+    """Return the event of another policy set in force (Application Lifecycle: Update)."""
+    event = _lifecycle(8, "policies", at, f"The policy set {digest[:12]} is in force.")
+    return event | {"unmapped": {"policy_digest": digest}}
+
+
+def policies_refused(fault: GatewayError, *, digest: str, at: datetime) -> Object:
+    """Return the alert that the policy folder is invalid (Detection Finding: Create). The set in force stays.
+
+    Args:
+        fault: What is wrong; names a file, a line and a column, and quotes no value.
+        digest: The policy set that stays in force.
+        at: When.
+    """
+    title = "The policy folder is invalid; the last good set stays in force."
+    event = ocsf.base(EventClass.FINDING, 1, Status.FAILURE, at=at, message=f"{title} {ocsf.text(fault.message)}")
+    return (
+        event
+        | _reason(fault.code)
+        | {
+            "finding_info": {"uid": uid_of(event), "title": title},
+            "is_alert": True,
+            "unmapped": {"policy_digest": digest},
+        }
+    )
+
+
 def uid_of(event: Mapping[str, object]) -> str:
     """Return the event's `metadata.uid`.
 

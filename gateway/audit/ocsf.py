@@ -27,7 +27,8 @@ class EventClass(Enum):
     """An event class: its uid, its caption, and its activities by number."""
 
     AUTHENTICATION = (3002, "Authentication", {1: "Logon"})
-    LIFECYCLE = (6002, "Application Lifecycle", {3: "Start", 4: "Stop"})
+    FINDING = (2004, "Detection Finding", {1: "Create"})
+    LIFECYCLE = (6002, "Application Lifecycle", {3: "Start", 4: "Stop", 8: "Update"})
     API = (6003, "API Activity", {1: "Create", 2: "Read", 3: "Update", 4: "Delete", 99: "Other"})
     DATASTORE = (6005, "Datastore Activity", {1: "Read"})
 

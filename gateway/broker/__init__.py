@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gateway.broker.advise import Advise
 from gateway.broker.browse import Browse
 from gateway.broker.health import Health
 from gateway.broker.links import Links
@@ -23,4 +24,5 @@ class Broker:
     publish: Publish
     rotate: Rotate
     review: Review
+    advise: Advise
     health: Health

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from gateway.audit import event
 from gateway.clock import Clock
 from gateway.errors import AccessDenied, GatewayError
-from gateway.model import AccessRequest, Decision, Outcome, Principal, Version
+from gateway.model import AccessRequest, Decision, Outcome, Principal, Resource, Version
 from gateway.policy.context import context_of
+from gateway.policy.explain import reason
 from gateway.ports import DecisionPoint, EventJournal
 
 
@@ -56,14 +57,31 @@ class Guard:
         self._journal = journal
         self._clock = clock
 
-    def ask(self, caller: Caller, action: str, resource: str, extra: Mapping[str, str] | None = None) -> Grant:
-        """Return the policy's answer, allowed or not. On its own it grants nothing: see `recorded`."""
+    def ask(
+        self,
+        caller: Caller,
+        action: str,
+        resource: str,
+        *,
+        about: Resource | None = None,
+        extra: Mapping[str, str] | None = None,
+    ) -> Grant:
+        """Return the policy's answer, allowed or not. On its own it grants nothing: see `recorded`.
+
+        Args:
+            caller: who asks.
+            action: what for.
+            resource: on what, as the caller named it.
+            about: what the catalog has under that name, whose tags conditions may ask for. The answer to somebody
+                who is refused is the same whether it is there or not.
+            extra: further condition keys.
+        """
         context = context_of(
             caller.principal,
             now=self._clock(),
             source_ip=caller.origin.source_ip,
             secure=caller.origin.secure,
-            extra=extra or {},
+            extra={**resource_facts(about), **(extra or {})},
         )
         request = AccessRequest(caller.principal, action, resource, context)
         return Grant(caller, request, self._policy.decide(request))
@@ -103,16 +121,20 @@ class Guard:
         await self._record(grants)
 
     @asynccontextmanager
-    async def reading(self, caller: Caller, action: str, resource: str) -> AsyncIterator[Grant]:
+    async def reading(
+        self, caller: Caller, action: str, resource: str, *, about: Resource | None = None
+    ) -> AsyncIterator[Grant]:
         """Ask for one thing, and run the block as `recorded` does."""
-        grant = self.ask(caller, action, resource)
+        grant = self.ask(caller, action, resource, about=about)
         async with self.recorded([grant]):
             yield grant
 
     @asynccontextmanager
-    async def changing(self, caller: Caller, action: str, resource: str) -> AsyncIterator[Grant]:
+    async def changing(
+        self, caller: Caller, action: str, resource: str, *, about: Resource | None = None
+    ) -> AsyncIterator[Grant]:
         """Like `reading`, for blocks that change something: the intent is durable before the block runs."""
-        grant = self.ask(caller, action, resource)
+        grant = self.ask(caller, action, resource, about=about)
         if grant.decision.allowed:
             await self._journal.append(self._event(grant, intent=True))
         async with self.recorded([grant]):
@@ -144,13 +166,15 @@ def require(grant: Grant) -> None:
     """
     if grant.decision.allowed:
         return
-    verb = grant.request.action.removeprefix("gateway:")
-    forbidden = grant.decision.outcome is Outcome.EXPLICIT_DENY
-    why = "a policy forbids it" if forbidden else "no policy allows it"
     raise AccessDenied(
-        f"{grant.request.principal.name} may not {verb} on {grant.request.resource}: {why}.",
+        reason(grant.request, grant.decision),
         hint=f"Ask the data's steward for access, and name this request: {grant.caller.origin.request_id}.",
     )
+
+
+def resource_facts(resource: Resource | None) -> dict[str, str]:
+    """Return the condition keys that a resource's tags make."""
+    return {f"gateway:ResourceTag/{key}": value for key, value in resource.tags.items()} if resource else {}
 
 
 def _code(error: Exception | None) -> str | None:

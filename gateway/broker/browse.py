@@ -1,11 +1,11 @@
 """What there is: resources, versions, tags and files, each shown only to those who may see it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.broker.access import Caller, Guard
 from gateway.broker.pages import PagesOf
-from gateway.broker.resolve import find_resource, find_version
+from gateway.broker.resolve import find_version, known
 from gateway.catalog import manifest
 from gateway.model import FileEntry, Resource, ResourceKind, ResourceName, Version, VersionRef
 from gateway.ports import CatalogStore
@@ -76,7 +76,7 @@ class Browse:
                     return visible, None
 
     def _may_describe(self, caller: Caller, resource: Resource) -> bool:
-        return self._guard.ask(caller, "gateway:DescribeResource", str(resource.name)).decision.allowed
+        return self._guard.ask(caller, "gateway:DescribeResource", str(resource.name), about=resource).decision.allowed
 
     async def _newest(self, resource: Resource) -> Version | None:
         number = (await self._store.tags(resource)).get("latest")
@@ -84,8 +84,9 @@ class Browse:
 
     async def describe(self, caller: Caller, name: ResourceName) -> Described:
         """Return a resource with its versions, newest first, and its tags."""
-        async with self._guard.reading(caller, "gateway:DescribeResource", str(name)):
-            resource = await find_resource(self._store, name)
+        found = await self._store.find_resource(name)
+        async with self._guard.reading(caller, "gateway:DescribeResource", str(name), about=found):
+            resource = known(found, name)
             return Described(
                 resource, await self._store.list_versions(resource), dict(await self._store.tags(resource))
             )
@@ -94,24 +95,34 @@ class Browse:
         self, caller: Caller, name: ResourceName, ref: VersionRef, *, prefix: str, after: str, limit: int
     ) -> Files:
         """Return up to `limit` files of a version whose paths start with `prefix`, in order, after `after`."""
-        async with self._guard.reading(caller, "gateway:ListFiles", f"{name}/{ref}") as grant:
-            resource = await find_resource(self._store, name)
+        found = await self._store.find_resource(name)
+        async with self._guard.reading(caller, "gateway:ListFiles", f"{name}/{ref}", about=found) as grant:
+            resource = known(found, name)
             version = grant.version = await find_version(self._store, resource, ref)
             self._guard.recheck(grant, f"{name}/v{version.number}")
-            found = await manifest.list_files(
+            files = await manifest.list_files(
                 version.digest.removeprefix("sha256:"),
                 self._pages_of(resource.id),
                 prefix=prefix,
                 after=after,
                 limit=limit + 1,
             )
-            grant.facts["files"] = min(len(found), limit)
-            return Files(version, found[:limit], found[limit - 1].path if len(found) > limit else None)
+            grant.facts["files"] = min(len(files), limit)
+            return Files(version, files[:limit], files[limit - 1].path if len(files) > limit else None)
 
     async def move_tag(self, caller: Caller, name: ResourceName, tag: str, ref: VersionRef) -> Version:
         """Make the tag name the version that `ref` names now."""
-        async with self._guard.changing(caller, "gateway:MoveTag", f"{name}/{tag}") as grant:
-            resource = await find_resource(self._store, name)
+        found = await self._store.find_resource(name)
+        async with self._guard.changing(caller, "gateway:MoveTag", f"{name}/{tag}", about=found) as grant:
+            resource = known(found, name)
             version = grant.version = await find_version(self._store, resource, ref)
             await self._store.set_tag(resource, tag, version.number)
             return version
+
+    async def tag_resource(
+        self, caller: Caller, name: ResourceName, *, put: Mapping[str, str], remove: Collection[str]
+    ) -> Mapping[str, str]:
+        """Put and remove tags of the resource, which policies decide by; return what it has then."""
+        found = await self._store.find_resource(name)
+        async with self._guard.changing(caller, "gateway:TagResource", str(name), about=found):
+            return await self._store.change_resource_tags(known(found, name), put=put, remove=remove)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import anyio
 
-from gateway.errors import GatewayError, Unavailable
+from gateway.errors import GatewayError, InvalidPolicy, Unavailable
 
 Check = Callable[[], Awaitable[object]]
 
@@ -37,4 +37,4 @@ class Health:
         except TimeoutError:
             found[name] = f"no answer in {self._patience:g} s"
         except GatewayError as error:
-            found[name] = error.message if isinstance(error, Unavailable) else error.code
+            found[name] = error.message if isinstance(error, Unavailable | InvalidPolicy) else error.code

@@ -7,7 +7,7 @@ from datetime import timedelta
 from gateway.broker.access import Caller, Guard
 from gateway.broker.layout import object_key_in_bucket
 from gateway.broker.pages import PagesOf
-from gateway.broker.resolve import find_resource, find_version
+from gateway.broker.resolve import find_version, known
 from gateway.catalog import manifest
 from gateway.clock import Clock
 from gateway.errors import InvalidInput, TokenExpired
@@ -89,12 +89,14 @@ class Links:
         """
         wanted = ttl if ttl is not None else self._lifetimes.default
         extra = {"gateway:LinkMode": mode.value, "gateway:LinkTtl": str(int(wanted.total_seconds()))}
+        found = await self._store.find_resource(name)
         grants = [
-            self._guard.ask(caller, "gateway:ReadFile", f"{name}/{ref}/{check_path(path)}", extra) for path in paths
+            self._guard.ask(caller, "gateway:ReadFile", f"{name}/{ref}/{check_path(path)}", about=found, extra=extra)
+            for path in paths
         ]
         async with self._guard.recorded(grants):
             expires_in = self._true_lifetime(caller, wanted)
-            resource = await find_resource(self._store, name)
+            resource = known(found, name)
             version = await find_version(self._store, resource, ref)
             issue = self._direct if mode is LinkMode.DIRECT else self._stream
             issued = []

@@ -12,7 +12,7 @@ from gateway import envelope
 from gateway.broker.access import Caller, Grant, Guard
 from gateway.broker.layout import object_key_in_bucket, push_prefix
 from gateway.broker.pages import PagesOf
-from gateway.broker.resolve import find_resource
+from gateway.broker.resolve import known
 from gateway.catalog import manifest
 from gateway.clock import Clock
 from gateway.errors import IncompleteUpload, InvalidInput, PushClosed, TooLarge, UnknownPush, UnknownVersion
@@ -91,8 +91,9 @@ class Publish:
 
     async def open(self, caller: Caller, name: ResourceName, *, description: str) -> tuple[Push, Version | None]:
         """Start a push, creating the resource and its KEK if they are new; return it with the newest version."""
-        async with self._guard.changing(caller, "gateway:PublishVersion", str(name)):
-            resource = await self._store.find_resource(name) or await self._create(caller, name, description)
+        found = await self._store.find_resource(name)
+        async with self._guard.changing(caller, "gateway:PublishVersion", str(name), about=found):
+            resource = found or await self._create(caller, name, description)
             epoch, _ = await self._keys.current(resource.id)
             push = self._new_push(caller, resource, epoch)
             await self._store.open_push(push)
@@ -120,8 +121,9 @@ class Publish:
         self, caller: Caller, name: ResourceName, push_id: str, sizes: Sequence[int]
     ) -> Sequence[Upload]:
         """Reserve an object for each plaintext size, and return its key and where to put it."""
-        async with self._guard.changing(caller, "gateway:PublishVersion", str(name)) as grant:
-            session = await self._session(caller, name, push_id)
+        found = await self._store.find_resource(name)
+        async with self._guard.changing(caller, "gateway:PublishVersion", str(name), about=found) as grant:
+            session = await self._session(caller, known(found, name), push_id)
             for size in sizes:
                 if envelope.ciphertext_size(size) > MAX_PARTS * PART_BYTES:
                     raise TooLarge(f"A file of {size:,} bytes is over the limit of {MAX_PARTS * PART_BYTES:,}.")
@@ -154,8 +156,9 @@ class Publish:
         self, caller: Caller, name: ResourceName, push_id: str, number: int, *, size: int, parts: Sequence[int]
     ) -> Sequence[tuple[int, int, Link]]:
         """Return (part number, bytes, link) for the wanted parts of an object of `size` plaintext bytes."""
-        async with self._guard.changing(caller, "gateway:PublishVersion", str(name)) as grant:
-            session = await self._session(caller, name, push_id)
+        found = await self._store.find_resource(name)
+        async with self._guard.changing(caller, "gateway:PublishVersion", str(name), about=found) as grant:
+            session = await self._session(caller, known(found, name), push_id)
             key, upload_id = await self._multipart(session, number)
             grant.facts["parts"] = len(parts)
             return [(part, *self._part(key, upload_id, size, part)) for part in parts]
@@ -171,8 +174,9 @@ class Publish:
         self, caller: Caller, name: ResourceName, push_id: str, number: int, etags: Sequence[str]
     ) -> None:
         """Join an object's parts."""
-        async with self._guard.changing(caller, "gateway:PublishVersion", str(name)):
-            session = await self._session(caller, name, push_id)
+        found = await self._store.find_resource(name)
+        async with self._guard.changing(caller, "gateway:PublishVersion", str(name), about=found):
+            session = await self._session(caller, known(found, name), push_id)
             key, upload_id = await self._multipart(session, number)
             await self._objects.finish_multipart(key, upload_id, etags)
 
@@ -198,8 +202,9 @@ class Publish:
             IncompleteUpload: an object is missing, or not as long as announced.
             VersionExists: the newest version is this very content.
         """
-        async with self._guard.changing(caller, "gateway:PublishVersion", str(name)) as grant:
-            session = await self._session(caller, name, push_id, committing=True)
+        found = await self._store.find_resource(name)
+        async with self._guard.changing(caller, "gateway:PublishVersion", str(name), about=found) as grant:
+            session = await self._session(caller, known(found, name), push_id, committing=True)
             if session.push.committed_as is not None:
                 grant.version = await self._version(session.resource, session.push.committed_as)
                 return grant.version
@@ -254,23 +259,25 @@ class Publish:
 
     async def abort(self, caller: Caller, name: ResourceName, push_id: str) -> None:
         """Close a push without publishing; its objects are nobody's then."""
-        async with self._guard.changing(caller, "gateway:PublishVersion", str(name)):
-            session = await self._session(caller, name, push_id)
+        found = await self._store.find_resource(name)
+        async with self._guard.changing(caller, "gateway:PublishVersion", str(name), about=found):
+            session = await self._session(caller, known(found, name), push_id)
             for number, upload_id in await self._store.close_push(session.push.id):
                 key = object_key_in_bucket(session.resource.id, f"{session.push.id}/{number}")
                 await self._objects.abort_multipart(key, upload_id)
 
-    async def _session(self, caller: Caller, name: ResourceName, push_id: str, *, committing: bool = False) -> _Session:
+    async def _session(self, caller: Caller, resource: Resource, push_id: str, *, committing: bool = False) -> _Session:
         """Return the push if it is this caller's, on this resource, and open."""
-        resource = await find_resource(self._store, name)
         push = await self._store.find_push(push_id)
         mine = (caller.principal.issuer, caller.principal.subject)
         if push is None or push.resource_id != resource.id or (push.issuer, push.subject) != mine:
-            raise UnknownPush(f"You have no push {push_id} on {name}.", hint="Start again with 'gateway push'.")
+            raise UnknownPush(
+                f"You have no push {push_id} on {resource.name}.", hint="Start again with 'gateway push'."
+            )
         if push.committed_as is not None and not committing:
-            raise PushClosed(f"Push {push_id} is published as {name}@v{push.committed_as}.")
+            raise PushClosed(f"Push {push_id} is published as {resource.name}@v{push.committed_as}.")
         if push.closed or push.expires_at <= self._clock():
-            raise PushClosed(f"Push {push_id} on {name} is over.", hint="Start again with 'gateway push'.")
+            raise PushClosed(f"Push {push_id} on {resource.name} is over.", hint="Start again with 'gateway push'.")
         return _Session(resource, push)
 
 

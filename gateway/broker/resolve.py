@@ -5,16 +5,15 @@ from gateway.model import Resource, ResourceName, Version, VersionRef
 from gateway.ports import CatalogStore
 
 
-async def find_resource(store: CatalogStore, name: ResourceName) -> Resource:
-    """Return the resource of this name.
+def known(found: Resource | None, name: ResourceName) -> Resource:
+    """Return what was found under the name, to somebody who was allowed to ask for it.
 
     Raises:
-        UnknownResource: there is none.
+        UnknownResource: nothing was.
     """
-    resource = await store.find_resource(name)
-    if resource is None:
+    if found is None:
         raise UnknownResource(f"There is no {name}.", hint="'gateway ls' shows what you may see.")
-    return resource
+    return found
 
 
 async def find_version(store: CatalogStore, resource: Resource, ref: VersionRef) -> Version:

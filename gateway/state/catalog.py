@@ -1,13 +1,13 @@
 """Names, versions, tags and pushes in SQL: `ports.CatalogStore`. Each method is one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy import ColumnElement, Select, select, tuple_
 from sqlalchemy.orm import Session
 
-from gateway.errors import PushClosed, UnknownVersion, VersionExists
-from gateway.model import Push, Resource, ResourceKind, ResourceName, Version
+from gateway.errors import InvalidInput, PushClosed, UnknownVersion, VersionExists
+from gateway.model import MAX_RESOURCE_TAGS, Push, Resource, ResourceKind, ResourceName, Version
 from gateway.state import schema
 from gateway.state.engine import Database
 from gateway.state.models import PushRow, ResourceRow, TagRow, UploadRow, VersionRow
@@ -28,6 +28,26 @@ class SqlCatalog:
         """Add the resource, or return the one that already has its name."""
         row = await self._database.find_or_add(_named(resource.name), ResourceRow.of(resource))
         return row.value()
+
+    async def change_resource_tags(
+        self, resource: Resource, *, put: Mapping[str, str], remove: Collection[str]
+    ) -> Mapping[str, str]:
+        """Put and remove tags in one step, and return what the resource has then.
+
+        Raises:
+            InvalidInput: they would be more than a resource may have.
+        """
+
+        def work(session: Session) -> dict[str, str]:
+            _lock(session, resource.id)
+            row = session.get_one(ResourceRow, resource.id)
+            kept = {key: value for key, value in row.tags.items() if key not in remove}
+            row.tags = dict(sorted((kept | dict(put)).items()))
+            if len(row.tags) > MAX_RESOURCE_TAGS:
+                raise InvalidInput(f"{resource.name} would have more than {MAX_RESOURCE_TAGS} tags.")
+            return row.tags
+
+        return await self._database.write(work)
 
     async def list_resources(
         self, *, kind: ResourceKind | None, namespace: str | None, after: ResourceName | None, limit: int

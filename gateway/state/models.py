@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Self
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     DateTime,
     Dialect,
@@ -77,6 +78,7 @@ class ResourceRow(Base):
     description: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     created_by: Mapped[str] = mapped_column(Text)
+    tags: Mapped[dict[str, str]] = mapped_column(JSON, server_default="{}")
 
     @classmethod
     def of(cls, resource: Resource) -> Self:
@@ -89,12 +91,13 @@ class ResourceRow(Base):
             description=resource.description,
             created_at=resource.created_at,
             created_by=resource.created_by,
+            tags=dict(resource.tags),
         )
 
     def value(self) -> Resource:
         """Return the value of the row."""
         name = ResourceName(ResourceKind(self.kind), self.namespace, self.name)
-        return Resource(self.id, name, self.created_at, self.created_by, self.description)
+        return Resource(self.id, name, self.created_at, self.created_by, self.description, dict(self.tags))
 
 
 class VersionRow(Base):

@@ -58,7 +58,7 @@ def guard_of(journal, **outcomes):
 
 
 async def test_a_denied_request_runs_nothing_and_is_recorded(journal):
-    with pytest.raises(AccessDenied, match="ada may not ReadFile on a: no policy allows it"):
+    with pytest.raises(AccessDenied, match="ada may not do gateway:ReadFile on a: no policy allows it"):
         async with guard_of(journal).reading(ADA, "gateway:ReadFile", "a"):
             pytest.fail("the block ran")
     assert journal.outcomes == [("Failure", "access-denied")]
