@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Self
 
@@ -28,6 +28,7 @@ class Crew:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="gateway")
         self._room = threading.BoundedSemaphore(threads + (threads if ahead is None else ahead))
         self._lock = threading.Lock()
+        self._open: set[Future[object]] = set()
         self._failure: BaseException | None = None
         self._stop = threading.Event()
 
@@ -40,7 +41,9 @@ class Crew:
         self._room.acquire()
         if self._failure is not None:
             raise self._failure
-        self._pool.submit(task, *args).add_done_callback(self._note)
+        future = self._pool.submit(task, *args)
+        self._open.add(future)
+        future.add_done_callback(self._note)
 
     def check(self) -> None:
         """Raise `Stopped` if there is no use in going on. Long tasks call it now and then."""
@@ -53,13 +56,25 @@ class Crew:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
-            self._stop.set()
-        self._pool.shutdown(wait=True, cancel_futures=error is not None)
+        try:
+            self._finish(stop=error is not None)
+        except BaseException:  # Ctrl-C, while we wait
+            self._finish(stop=True)
+            raise
         if error is None and self._failure is not None:
             raise self._failure
 
+    def _finish(self, *, stop: bool) -> None:
+        if stop:
+            self._stop.set()
+            for future in tuple(self._open):
+                future.cancel()
+        # Not by the pool's own join: a thread whose join was interrupted counts as ended, and would be left behind.
+        wait(tuple(self._open))
+        self._pool.shutdown()
+
     def _note(self, future: Future[object]) -> None:
+        self._open.discard(future)
         self._room.release()
         failure = None if future.cancelled() else future.exception()
         with self._lock:

@@ -6,6 +6,7 @@ import json
 import re
 import secrets
 import threading
+import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -35,6 +36,8 @@ class Fault:
     body: bytes = b""
     cut_at: int | None = None
     """Send the right answer, and close the connection after so many bytes of it."""
+    hold: threading.Event | None = None
+    """Set when they are sent; then the rest follows drop by drop."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -332,7 +335,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(fault.status, fault.body, fault.headers)
             return
         status, headers, answer = self._right(body)
-        self._send(status, answer, headers, cut_at=fault.cut_at if fault else None)
+        self._send(status, answer, headers, cut_at=fault.cut_at if fault else None, slow=fault and fault.hold)
 
     do_GET = do_POST = do_PUT = do_DELETE = handle_one  # noqa: N815 -- as http.server calls them
 
@@ -388,7 +391,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.sim.objects[object_id] = body
         return 200, {"ETag": f'"{hashlib.md5(body).hexdigest()}"'}, b""  # noqa: S324 -- as S3 does
 
-    def _send(self, status, body, headers, cut_at=None):
+    def _send(self, status, body, headers, cut_at=None, slow=None):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -396,6 +399,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body[:cut_at])
+        for start in range(cut_at, len(body), 1000) if slow else ():
+            slow.set()
+            time.sleep(0.01)
+            self.wfile.write(body[start : start + 1000])
         self.close_connection = self.close_connection or cut_at is not None
 
 

@@ -2,8 +2,10 @@ import base64
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -108,6 +110,18 @@ class TestListing:
 
 
 class TestTransfer:
+    def test_an_interrupted_pull_leaves_nothing_half(self, sim, tmp_path):
+        sim.publish(NAME, {"a.bin": os.urandom(8 << 20)})
+        under_way = threading.Event()
+        sim.fault("GET", "^/s3/", cut_at=4 << 20, hold=under_way)
+        command = [sys.executable, "-m", "gateway", "pull", NAME, str(tmp_path / "target")]
+        with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+            assert under_way.wait(30)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (130, b"")
+        assert list((tmp_path / "target").iterdir()) == []
+
     def test_push_and_pull(self, sim, tmp_path, capsys):
         (tmp_path / "source").mkdir()
         (tmp_path / "source" / "a").write_bytes(b"x")
@@ -125,6 +139,19 @@ class TestTransfer:
         assert lines(capsys) == [f"{NAME}@v1 → digits: 3 files fetched (18 bytes), 0 there already."]
         assert main(["push", "digits/readme.md", NAME]) == 0
         assert lines(capsys) == [f"{NAME}@v2: 1 files, 6 bytes; 0 uploaded, 1 known already."]
+
+    def test_a_terminal_shows_how_far_it_is(self, published, tmp_path):
+        import pty  # noqa: PLC0415 -- not on every system
+
+        shown, terminal = pty.openpty()
+        environment = {**os.environ, "COLUMNS": "200", "TERM": "xterm"}
+        command = [sys.executable, "-m", "gateway", "pull", NAME, str(tmp_path / "target")]
+        subprocess.run(command, stderr=terminal, env=environment, timeout=60, check=True)
+        os.close(terminal)
+        text = os.read(shown, 10_000).decode()
+        os.close(shown)
+        assert f"pull {NAME}@latest" in text
+        assert "18/18 bytes" in text
 
     def test_cat_writes_the_bytes(self, published, capfdbinary):
         assert main(["cat", f"{NAME}/train/a.csv"]) == 0
