@@ -56,6 +56,7 @@ class Simulator:
         self.given_keys = {}  # what links say instead of the right key
         self.versions = defaultdict(list)
         self.tags = defaultdict(dict)
+        self.resource_tags = defaultdict(dict)
         self.pushes = {}
         self.requests = []
         self.faults = []
@@ -131,6 +132,7 @@ class Api:
             ("POST", name + r"/pushes/(\w+)/commit", self.commit),
             ("DELETE", name + r"/pushes/(\w+)", self.abort),
             ("PUT", name + r"/tags/([^/]+)", self.tag),
+            ("PATCH", name + r"/resource-tags", self.tag_resource),
             ("POST", name + r"/keys:rotate", self.rotate),
         ]
 
@@ -167,8 +169,10 @@ class Api:
             "description": "",
             "created_at": "2026-01-01T00:00:00+00:00",
             "created_by": "ada",
+            "resource_tags": {},
             "versions": [self.version(name, f"v{n}")[1] for n in reversed(range(1, len(self.sim.versions[name]) + 1))],
             "tags": self.sim.tags[name],
+            "resource_tags": self.sim.resource_tags[name],
         }
 
     def known(self, name):
@@ -310,6 +314,13 @@ class Api:
         self.sim.tags[match[1]][match[2]] = number
         return {"tag": match[2], "number": number}
 
+    def tag_resource(self, match, query, body):
+        tags = self.sim.resource_tags[match[1]]
+        tags.update(body["put"])
+        for key in body["remove"]:
+            tags.pop(key, None)
+        return {"resource_tags": tags}
+
     def rotate(self, match, query, body):
         return {"kek_version": 2, "rewrapped": 1}
 
@@ -337,7 +348,7 @@ class _Handler(BaseHTTPRequestHandler):
         status, headers, answer = self._right(body)
         self._send(status, answer, headers, cut_at=fault.cut_at if fault else None, slow=fault and fault.hold)
 
-    do_GET = do_POST = do_PUT = do_DELETE = handle_one  # noqa: N815 -- as http.server calls them
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_one  # noqa: N815 -- as http.server calls them
 
     def _body(self):
         if self.headers.get("transfer-encoding") != "chunked":

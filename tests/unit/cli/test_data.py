@@ -180,3 +180,12 @@ class TestTransfer:
         assert "key version 2" in lines(capsys)[0]
         assert main(["keys", "rotate", NAME, "--json"]) == 0
         assert json.loads(lines(capsys)[0])["rewrapped"] == 1
+
+    def test_resource_tags(self, published, capsys):
+        assert main(["tag-resource", NAME, "owner=ada", "sensitivity=restricted"]) == 0
+        assert lines(capsys) == ["owner\tada", "sensitivity\trestricted"]
+        assert main(["tag-resource", NAME, "--remove", "owner", "--json"]) == 0
+        assert json.loads(lines(capsys)[0]) == {"resource": NAME, "resource_tags": {"sensitivity": "restricted"}}
+        assert main(["tag-resource", NAME]) == 0
+        assert lines(capsys) == ["sensitivity\trestricted"]
+        assert main(["tag-resource", NAME, "owner"]) == 10
