@@ -11,7 +11,8 @@ from gateway.cli.console import Json, Profile, Resource, Url, progress_bar, writ
 from gateway.cli.ranges import byte_range
 from gateway.cli.suggest import suggesting
 from gateway.client import Gateway, PushReport, Reference, RemoteFile, ResourceDetails, ResourceSummary
-from gateway.model import LinkMode, ResourceKind, Version, check_name
+from gateway.errors import InvalidInput
+from gateway.model import LinkMode, ResourceKind, Version, check_name, check_resource_tag
 
 _CHUNK_BYTES = 1 << 20
 
@@ -249,3 +250,36 @@ def tag(
         write_json({"resource": ref.resource, "tag": name, "number": number})
         return
     typer.echo(f"{ref.resource}@{name} is v{number}.")
+
+
+def tag_resource(
+    resource: Resource,
+    tags: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE...", help="Tags to put.", show_default=False)
+    ] = None,
+    remove: Annotated[list[str] | None, typer.Option(metavar="KEY", help="A tag to remove; may be repeated.")] = None,
+    as_json: Json = False,
+    url: Url = None,
+    profile: Profile = None,
+) -> None:
+    """Put and remove tags of a dataset or model, which policies decide by; without any, show them.
+
+    Example: gateway tag-resource dataset/vision/scans sensitivity=restricted owner=ada
+    """
+    put = dict(_key_value(text) for text in tags or [])
+    with Gateway(url, profile=profile) as gateway, suggesting(gateway, Reference(resource)):
+        if put or remove:
+            found = gateway.tag_resource(resource, put, remove=remove or [])
+        else:
+            found = gateway.describe(resource).resource_tags
+    if as_json:
+        write_json({"resource": resource, "resource_tags": found})
+        return
+    write_rows(("KEY", "VALUE"), sorted(found.items()))
+
+
+def _key_value(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise InvalidInput(f"{text[:80]!r} is no tag.", hint="Write KEY=VALUE; --remove KEY takes one away.")
+    return check_resource_tag(key, value)

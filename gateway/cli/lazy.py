@@ -16,6 +16,7 @@ COMMANDS = {
     "cat": ("gateway.cli.data:cat", "Write a file, or a range of it, to the standard output."),
     "link": ("gateway.cli.data:link", "Print a short-lived signed URL to a file."),
     "tag": ("gateway.cli.data:tag", "Make a tag name a version."),
+    "tag-resource": ("gateway.cli.data:tag_resource", "Say how sensitive a resource is, and whose."),
     "policy": ("gateway.cli.policy:app", "Check policies, and ask what they allow."),
     "audit": ("gateway.cli.audit:app", "Verify and read the audit journal."),
     "keys": ("gateway.cli.keys:app", "Rotate the keys that wrap data keys."),

@@ -45,6 +45,8 @@ class ResourceDetails:
     created_by: str
     versions: tuple[Version, ...]
     tags: Mapping[str, int]
+    resource_tags: Mapping[str, str]
+    """Such as sensitivity, owner and licence; policies decide by them."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -214,7 +216,13 @@ def details(answer: Json) -> ResourceDetails:
         created_by=_text(answer["created_by"]),
         versions=tuple(version(name)(item) for item in answer["versions"]),
         tags={_text(tag): _count(number) for tag, number in answer["tags"].items()},
+        resource_tags=resource_tags(answer),
     )
+
+
+def resource_tags(answer: Json) -> Mapping[str, str]:
+    """Parse `PATCH …/resource-tags`."""
+    return {_text(key): _text(value) for key, value in answer["resource_tags"].items()}
 
 
 def files(name: ResourceName) -> Callable[[Json], FilePage]:

@@ -68,6 +68,10 @@ class Connection:
         """Return the JSON that a PUT answers."""
         return self._exchange(lambda: self._http.build_request("PUT", path, json=body))
 
+    def patch(self, path: str, body: Mapping[str, object]) -> object:
+        """Return the JSON that a PATCH answers; ours may be repeated."""
+        return self._exchange(lambda: self._http.build_request("PATCH", path, json=body))
+
     def delete(self, path: str) -> None:
         """DELETE."""
         self._exchange(lambda: self._http.build_request("DELETE", path))

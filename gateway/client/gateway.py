@@ -1,7 +1,7 @@
 """The SDK's face: everything that a client can ask of a gateway."""
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -178,6 +178,14 @@ class Gateway:
         body = {"version": str(wanted.version)}
         found = self._connection.put(f"/v1/{wanted.resource}/tags/{check_tag(tag)}", body)
         return answers.read(answers.tagged, found, self.url)
+
+    def tag_resource(
+        self, resource: Named, put: Mapping[str, str] | None = None, *, remove: Sequence[str] = ()
+    ) -> Mapping[str, str]:
+        """Put and remove tags such as sensitivity, owner and licence; return what the resource has then."""
+        body = {"put": dict(put or {}), "remove": list(remove)}
+        found = self._connection.patch(f"/v1/{_name(resource)}/resource-tags", body)
+        return answers.read(answers.resource_tags, found, self.url)
 
     def rotate_keys(self, resource: Named) -> Rotation:
         """Add a version to the resource's KEK and rewrap its data keys under it. No file is touched."""

@@ -156,4 +156,5 @@ def _stamp(found: os.stat_result) -> tuple[int, int, int]:
 
 
 def _unreadable(place: Path, error: OSError) -> LocalFileError:
-    return LocalFileError(f"{place} cannot be read: {(error.strerror or 'unknown reason').lower()}.")
+    hint = "Check the name." if isinstance(error, FileNotFoundError) else "Check its permissions, and its disk."
+    return LocalFileError(f"{place} cannot be read: {(error.strerror or 'unknown reason').lower()}.", hint=hint)
