@@ -14,6 +14,7 @@ from gateway.api.schemas import (
     CompleteRequest,
     KeptFileLine,
     NewFileLine,
+    ObjectNumber,
     ObjectsOut,
     ObjectsRequest,
     PartLinkOut,
@@ -61,7 +62,7 @@ async def add_objects(
 
 @router.post("/{push_id}/objects/{number}/parts")
 async def link_parts(
-    broker: UseCases, caller: Authenticated, name: Named, push_id: PushId, number: int, body: PartsRequest
+    broker: UseCases, caller: Authenticated, name: Named, push_id: PushId, number: ObjectNumber, body: PartsRequest
 ) -> PartsOut:
     """Link to parts of an object that is too long for one PUT."""
     links = await broker.publish.part_links(caller, name, push_id, number, size=body.size, parts=body.parts)
@@ -72,7 +73,7 @@ async def link_parts(
 
 @router.post("/{push_id}/objects/{number}/complete", status_code=HTTPStatus.NO_CONTENT)
 async def complete_object(
-    broker: UseCases, caller: Authenticated, name: Named, push_id: PushId, number: int, body: CompleteRequest
+    broker: UseCases, caller: Authenticated, name: Named, push_id: PushId, number: ObjectNumber, body: CompleteRequest
 ) -> None:
     """Join the parts of an object."""
     await broker.publish.finish_object(caller, name, push_id, number, body.etags)

@@ -19,8 +19,13 @@ MAX_PART_BATCH = 100
 MAX_FILE_BYTES = 1 << 50
 
 PlaintextSize = Annotated[int, Field(ge=0, le=MAX_FILE_BYTES)]
-Path = Annotated[str, Field(min_length=1, max_length=model.MAX_PATH_BYTES)]
+Path = Annotated[str, Field(description=f"Relative, '/'-separated, at most {model.MAX_PATH_BYTES} bytes.")]
+"""`gateway.model.check_path` says what is wrong with it, by name; the body's own limit bounds it before."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+MAX_NUMBER = 999_999_999
+"""Of a version, as `VersionRef` spells it; more than a push has objects."""
+ObjectNumber = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+VersionNumber = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
 
 
 class _Wire(BaseModel):
@@ -174,13 +179,13 @@ class NewFileLine(_Wire):
     path: Path
     size: PlaintextSize
     sha256: Sha256
-    object: Annotated[int, Field(ge=0)]
+    object: ObjectNumber
 
 
 class KeptFileSource(_Wire):
     """Where an unchanged file is already."""
 
-    version: Annotated[int, Field(ge=1)]
+    version: VersionNumber
     path: Path
 
 

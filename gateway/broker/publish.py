@@ -242,6 +242,8 @@ class Publish:
             object_id = f"{push.id}/{file.number}"
             check = envelope.key_check(object_key(data_key, resource_id=resource.id, object_id=object_id))
             entries.append(FileEntry(file.path, file.size, file.sha256, object_id, push.epoch, check))
+        if not entries:
+            raise InvalidInput("The commit names no file.", hint="A version has at least one.")
         entries.sort(key=lambda entry: entry.path.encode())
         return entries
 
