@@ -4,6 +4,7 @@ A message names the thing and the reason; a hint says the next step. Neither eve
 `gateway.api.problems` gives each code its HTTP status, `gateway.cli.exit_codes` its exit code.
 """
 
+from datetime import timedelta
 from typing import ClassVar
 
 
@@ -89,6 +90,12 @@ class InvalidScope(InvalidRequest):
     code = "invalid-scope"
 
 
+class InvalidAuthorizationDetails(InvalidRequest):
+    """A token request's `authorization_details` are of a type or a form that we do not know (RFC 9396 5)."""
+
+    code = "invalid-authorization-details"
+
+
 class Unauthenticated(GatewayError):
     """We do not know who is asking (RFC 6750 3.1: invalid_token)."""
 
@@ -161,6 +168,48 @@ class LoginFailed(Unauthenticated):
     code = "login-failed"
 
 
+class TokenRevoked(Unauthenticated):
+    """The token was good, and somebody took it back: it, its subject, its client or its issuer's."""
+
+    code = "token-revoked"
+
+
+class InvalidDpopProof(Unauthenticated):
+    """The proof of possession is missing, malformed, used before, or made for another request (RFC 9449 4.3)."""
+
+    code = "invalid-dpop-proof"
+
+
+class UseDpopNonce(Unauthenticated):
+    """The proof of possession must hold the nonce that comes with this answer (RFC 9449 8, 9)."""
+
+    code = "use-dpop-nonce"
+
+    def __init__(self, message: str, *, hint: str = "", nonce: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.nonce = nonce
+
+
+class StepUpRequired(Unauthenticated):
+    """A stronger or more recent login of the same principal would do (RFC 9470 3)."""
+
+    code = "insufficient-user-authentication"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        acr_values: tuple[str, ...] = (),
+        amr_values: tuple[str, ...] = (),
+        max_age: timedelta | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.acr_values = acr_values
+        self.amr_values = amr_values
+        self.max_age = max_age
+
+
 class AccessDenied(GatewayError):
     """We know who is asking, and policy says no. Says nothing about what exists."""
 
@@ -177,6 +226,12 @@ class LinkExpired(AccessDenied):
     """A stream link past its expiry."""
 
     code = "link-expired"
+
+
+class Revoked(AccessDenied):
+    """A link, lease, principal or dataset that was good once, and was revoked."""
+
+    code = "revoked"
 
 
 class NotFound(GatewayError):
@@ -213,6 +268,12 @@ class UnknownPush(NotFound):
     """No open push of this id belongs to this principal and resource."""
 
     code = "unknown-push"
+
+
+class UnknownLease(NotFound):
+    """No lease of this id belongs to this principal."""
+
+    code = "unknown-lease"
 
 
 class Conflict(GatewayError):

@@ -352,3 +352,75 @@ class Link:
     """Headers that were signed and must be sent as they are."""
     id: str = ""
     """Names a stream link in the audit and for revoking it; S3 gives direct links none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Leave to renew links to some resources until a set end, for one purpose and one principal."""
+
+    id: str
+    """32 hex digits, random."""
+    issuer: str
+    subject: str
+    holder: str
+    """The principal's name."""
+    resources: tuple[ResourceName, ...]
+    purpose: str
+    """What it is for, in the holder's words; `gateway:Purpose` in conditions."""
+    created_at: datetime
+    expires_at: datetime
+    """The first moment at which it is no longer good, nor anything that was issued under it."""
+
+
+class RevocationKind(StrEnum):
+    """What can be revoked."""
+
+    LINK = "link"
+    """One stream link, by its id: 32 hex digits."""
+    LEASE = "lease"
+    """A lease and all that was issued under it, by its id: 32 hex digits."""
+    PRINCIPAL = "principal"
+    """All that somebody was given, by `<issuer's alias>/<name>`."""
+    RESOURCE = "resource"
+    """All that was given out of a dataset or model, by its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One of the things that something issued hangs on: were it revoked, it would be as well."""
+
+    kind: RevocationKind
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """What was issued on this mark, up to a moment, is no longer good."""
+
+    kind: RevocationKind
+    value: str
+    issued_before: datetime
+    """What was issued at this moment or earlier is revoked. In the future: nothing new is issued until then."""
+    until: datetime
+    """When all that it could concern has expired, so that it may be forgotten."""
+    revoked_by: str = ""
+
+
+def marks_of(
+    principal: Principal, resource: ResourceName, *, link: str | None = None, lease: str | None = None
+) -> tuple[Mark, ...]:
+    """Return all that something issued to this principal, out of this resource, hangs on.
+
+    >>> ada = Principal("people", "1", PrincipalKind.USER, "ada")
+    >>> [mark.value for mark in marks_of(ada, ResourceName.parse("dataset/vision/digits"), lease="0f" * 16)]
+    ['people/ada', 'dataset/vision/digits', '0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f']
+    """
+    marks = [
+        Mark(RevocationKind.PRINCIPAL, f"{principal.issuer}/{principal.name}"),
+        Mark(RevocationKind.RESOURCE, str(resource)),
+    ]
+    if link is not None:
+        marks.append(Mark(RevocationKind.LINK, link))
+    if lease is not None:
+        marks.append(Mark(RevocationKind.LEASE, lease))
+    return tuple(marks)

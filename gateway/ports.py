@@ -8,7 +8,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from gateway.model import AccessRequest, Decision, Link, Push, Resource, ResourceKind, ResourceName, Version
+from gateway.model import (
+    AccessRequest,
+    Decision,
+    Lease,
+    Link,
+    Mark,
+    Push,
+    Resource,
+    ResourceKind,
+    ResourceName,
+    Revocation,
+    Version,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +224,39 @@ class CatalogStore(Protocol):
 
     async def check(self) -> None:
         """Raise `StateUnavailable` unless the database answers and its schema is ours."""
+
+
+class LinkUses(Protocol):
+    """Counts the uses of links whose uses are limited, for all instances together."""
+
+    async def take(self, link_id: str, *, limit: int, expires_at: datetime) -> bool:
+        """Take one use, and tell whether there was one left. The count may be forgotten after `expires_at`."""
+
+
+class LeaseStore(Protocol):
+    """Leases: one row each."""
+
+    async def add(self, lease: Lease) -> None:
+        """Add the lease."""
+
+    async def find(self, lease_id: str) -> Lease | None:
+        """Return the lease, also one that has ended."""
+
+    async def in_force(self, *, after: str, limit: int) -> Sequence[Lease]:
+        """Return leases that have not expired, in the order of their ids, after `after`."""
+
+
+class Revocations(Protocol):
+    """What was taken back. Every instance knows within five seconds, or refuses."""
+
+    async def check(self, marks: Sequence[Mark], *, issued_at: datetime) -> None:
+        """Return if something issued then, hanging on these marks, is still good.
+
+        Raises `Revoked`, and `StateUnavailable` when we cannot know: the database has not answered for too long.
+        """
+
+    async def add(self, revocation: Revocation) -> None:
+        """Revoke; durable when it returns."""
 
 
 class WrappedKeyStore(Protocol):

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
+from ipaddress import ip_network
 from typing import Self
 
 from gateway.errors import InvalidInput
+from gateway.links.restrictions import UNRESTRICTED, Restrictions
 from gateway.model import FileEntry, Principal, PrincipalKind, ResourceName, check_path
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,7 +40,7 @@ _METHODS = {MethodClass.READ: frozenset({"GET", "HEAD"})}
 
 
 class _Field(IntEnum):
-    """The fields' numbers. Those of later restrictions start at 64."""
+    """The fields' numbers. Those of restrictions start at 64, and are there only where they restrict."""
 
     TOKEN_ID = 1
     ISSUED_AT = 2
@@ -57,6 +59,13 @@ class _Field(IntEnum):
     OBJECT_ID = 15
     EPOCH = 16
     KEY_CHECK = 17
+    SPAN = 64
+    NETWORK = 65
+    USES = 66
+    LEASE = 68
+
+
+_RESTRICTING = (_Field.SPAN, _Field.NETWORK, _Field.USES, _Field.LEASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,7 @@ class StreamGrant:
     version: int
     file: FileEntry
     methods: MethodClass = MethodClass.READ
+    restrictions: Restrictions = UNRESTRICTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +124,7 @@ class StreamClaims:
             _Field.OBJECT_ID: file.object_id.encode(),
             _Field.EPOCH: _from_integer(file.epoch),
             _Field.KEY_CHECK: _exactly(bytes.fromhex(file.key_check), 16),
+            **_restricting(self.grant.restrictions),
         }
 
     @classmethod
@@ -155,6 +166,7 @@ class StreamClaims:
             version=_to_integer(fields[_Field.VERSION]),
             file=file,
             methods=MethodClass(fields[_Field.METHODS].decode()),
+            restrictions=_restrictions(fields),
         )
         return cls(
             grant=grant,
@@ -162,6 +174,32 @@ class StreamClaims:
             issued_at=_to_time(fields[_Field.ISSUED_AT]),
             expires_at=_to_time(fields[_Field.EXPIRES_AT]),
         )
+
+
+def _restricting(restrictions: Restrictions) -> dict[_Field, bytes]:
+    """Return the fields of what restricts, in the order of their numbers."""
+    fields: dict[_Field, bytes] = {}
+    if restrictions.span is not None:
+        fields[_Field.SPAN] = b"".join(map(_from_integer, restrictions.span))
+    if restrictions.network is not None:
+        fields[_Field.NETWORK] = str(restrictions.network).encode()
+    if restrictions.uses is not None:
+        fields[_Field.USES] = _from_integer(restrictions.uses)
+    if restrictions.lease is not None:
+        fields[_Field.LEASE] = _exactly(bytes.fromhex(restrictions.lease), 16)
+    return fields
+
+
+def _restrictions(fields: dict[int, bytes]) -> Restrictions:
+    if fields.keys().isdisjoint(_RESTRICTING):
+        return UNRESTRICTED
+    span, network, uses, lease = (fields.get(field) for field in _RESTRICTING)
+    return Restrictions(
+        span=(_to_integer(span[:_INTEGER_BYTES]), _to_integer(span[_INTEGER_BYTES:])) if span is not None else None,
+        network=ip_network(network.decode()) if network is not None else None,
+        uses=_to_integer(uses) if uses is not None else None,
+        lease=lease.hex() if lease is not None else None,
+    )
 
 
 def _join(field: _Field, value: bytes) -> bytes:

@@ -112,11 +112,11 @@ class StreamLinks:
             id=claims.token_id.hex(),
         )
 
-    def open(self, token: str, *, method: str = "GET") -> StreamClaims:
-        """Return what the link grants, verified.
+    def open(self, token: str, *, method: str = "GET", source_ip: str = "") -> StreamClaims:
+        """Return what the link grants, verified. Its range, uses and lease are for who serves it to hold to.
 
         Raises:
-            LinkRefused: we did not seal this token, or not for this method.
+            LinkRefused: we did not seal this token, or not for this method or for where the request comes from.
             LinkExpired: it was good once.
         """
         claims = self._unseal(token)
@@ -124,6 +124,7 @@ class StreamLinks:
             raise LinkExpired("This link has expired.", hint="Ask for a new one with 'gateway link'.")
         if not claims.grant.methods.allows(method):
             raise LinkRefused(f"This link is not for {method[:20]!r}.", hint="It is for GET and HEAD.")
+        claims.grant.restrictions.check_source(source_ip)
         return claims
 
     def _unseal(self, token: str) -> StreamClaims:

@@ -22,7 +22,16 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from gateway.model import Push, Resource, ResourceKind, ResourceName, Version
+from gateway.model import (
+    Lease,
+    Push,
+    Resource,
+    ResourceKind,
+    ResourceName,
+    Revocation,
+    RevocationKind,
+    Version,
+)
 from gateway.ports import WrappedKey
 
 
@@ -236,3 +245,87 @@ class WrappedKeyRow(Base):
     def value(self) -> WrappedKey:
         """Return the value of the row."""
         return WrappedKey(self.resource_id, self.epoch, self.wrapped, self.created_at)
+
+
+class LinkUseRow(Base):
+    """How often a link was used whose uses are limited. Rows of links that have expired are swept."""
+
+    __tablename__ = "link_uses"
+    __table_args__ = (Index(None, "expires_at"),)
+
+    link_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    uses: Mapped[int]
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class LeaseRow(Base):
+    """A lease. It is never changed; that it was revoked is in the revocations."""
+
+    __tablename__ = "leases"
+    __table_args__ = (Index(None, "expires_at"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    issuer: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(Text)
+    holder: Mapped[str] = mapped_column(Text)
+    resources: Mapped[list[str]] = mapped_column(JSON)
+    purpose: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    @classmethod
+    def of(cls, lease: Lease) -> Self:
+        """Return the row of the value."""
+        return cls(
+            id=lease.id,
+            issuer=lease.issuer,
+            subject=lease.subject,
+            holder=lease.holder,
+            resources=[str(name) for name in lease.resources],
+            purpose=lease.purpose,
+            created_at=lease.created_at,
+            expires_at=lease.expires_at,
+        )
+
+    def value(self) -> Lease:
+        """Return the value of the row."""
+        return Lease(
+            self.id,
+            self.issuer,
+            self.subject,
+            self.holder,
+            tuple(ResourceName.parse(name) for name in self.resources),
+            self.purpose,
+            self.created_at,
+            self.expires_at,
+        )
+
+
+class RevocationRow(Base):
+    """Something that was taken back. Rows past their `until` mean nothing any more, and are swept."""
+
+    __tablename__ = "revocations"
+    # SQLite would otherwise give an id again whose row is gone, and a change might look like none.
+    __table_args__ = (Index(None, "until"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    value: Mapped[str] = mapped_column(Text)
+    issued_before: Mapped[datetime] = mapped_column(UtcDateTime)
+    until: Mapped[datetime] = mapped_column(UtcDateTime)
+    revoked_by: Mapped[str] = mapped_column(Text)
+
+    @classmethod
+    def of(cls, revocation: Revocation) -> Self:
+        """Return the row of the value."""
+        return cls(
+            kind=revocation.kind.value,
+            value=revocation.value,
+            issued_before=revocation.issued_before,
+            until=revocation.until,
+            revoked_by=revocation.revoked_by,
+        )
+
+    def revocation(self) -> Revocation:
+        """Return the value of the row, which has a column `value`."""
+        return Revocation(RevocationKind(self.kind), self.value, self.issued_before, self.until, self.revoked_by)

@@ -5,12 +5,14 @@ Written by scripts/gen_link_vectors after gateway/links/FORMAT.md, without the g
 
 import json
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import GatewayError
 from gateway.links.claims import StreamClaims
+from gateway.links.restrictions import Restrictions
 from gateway.links.stream import LinkKey, StreamLinks
 from gateway.model import FileEntry, PrincipalKind, ResourceKind, ResourceName
 
@@ -37,7 +39,7 @@ def test_a_bad_token_is_refused_for_what_is_wrong_with_it(links, name):
 
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_a_good_token_opens_to_its_claims(links, name):
-    claims = links.open(CASES[name]["token"])
+    claims = links.open(CASES[name]["token"], source_ip="10.1.2.3")
 
     assert claims.encode().hex() == CASES[name]["claims"]
     assert claims == StreamClaims.decode(bytes.fromhex(CASES[name]["claims"]))
@@ -62,4 +64,13 @@ def test_each_field_reads_as_the_format_says(links):
         object_id="ffeeddccbbaa99887766554433221100/12",
         epoch=1,
         key_check=bytes(range(16, 32)).hex(),
+    )
+    assert claims.grant.restrictions == Restrictions()
+
+
+def test_each_restriction_reads_as_the_format_says(links):
+    claims = links.open(CASES["accepted-restricted"]["token"], source_ip="10.1.2.3")
+
+    assert claims.grant.restrictions == Restrictions(
+        span=(100, 200), network=ip_network("10.1.0.0/16"), uses=3, lease=bytes(range(32, 48)).hex()
     )
