@@ -119,6 +119,7 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
     """Return the ASGI application."""
     return create_api(
         broker,
+        public_url=settings.server.public_url,
         how_to_log_in=LoginOut(
             token_endpoint=f"{settings.server.public_url}/oauth2/token",
             issuers=[

@@ -12,6 +12,7 @@ from gateway.broker import Broker
 def create_api(
     broker: Broker,
     *,
+    public_url: str,
     how_to_log_in: LoginOut,
     max_body_bytes: int,
     max_commit_bytes: int,
@@ -26,6 +27,7 @@ def create_api(
         redoc_url=None,
     )
     app.state.broker = broker
+    app.state.public_url = public_url
     app.state.how_to_log_in = how_to_log_in
     for module in (tokens, resources, links, pushes, keys, audit, policy, stream, health):
         app.include_router(module.router)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from gateway import errors
+from gateway.api.challenges import challenge
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,8 @@ async def _gateway_error(request: Request, error: Exception) -> JSONResponse:
     status = status_of(error)
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         return unexpected(request, error)
-    return answer(request, status, error.code, error.message, error.hint)
+    headers = challenge(request, error) if status is HTTPStatus.UNAUTHORIZED else None
+    return answer(request, status, error.code, error.message, error.hint, headers=headers)
 
 
 async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
@@ -131,10 +133,6 @@ def answer(
         title=status.phrase, status=status, detail=detail, code=code, hint=hint, request_id=_request_id(request)
     )
     extra = dict(headers or {})
-    if status is HTTPStatus.UNAUTHORIZED:
-        # RFC 6750 3: no error code when no token was sent.
-        sent = "authorization" in request.headers
-        extra["www-authenticate"] = 'Bearer error="invalid_token"' if sent else "Bearer"
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         extra["retry-after"] = _RETRY_AFTER_SECONDS
     return JSONResponse(problem.model_dump(), status, headers=extra, media_type=MEDIA_TYPE)
