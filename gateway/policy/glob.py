@@ -124,22 +124,35 @@ def covers(wide: Template, narrow: Template) -> bool:
     >>> covers(a, b), covers(b, a)
     (True, False)
     """
-    have, want = _symbols(narrow), _symbols(wide)
-    at = star = resume = 0
-    fallback = False
-    for_want = 0
-    while at < len(have):
-        if for_want < len(want) and want[for_want] is Wild.STAR:
-            fallback, star, resume = True, for_want + 1, at
-            for_want = star
-        elif for_want < len(want) and _stands_for(want[for_want], have[at]):
-            at, for_want = at + 1, for_want + 1
-        elif fallback:
-            resume += 1
-            at, for_want = resume, star
-        else:
+    have = _symbols(narrow)
+    first, *more = _cut(_symbols(wide))
+    if not more:
+        return len(first) == len(have) and _stand(first, have, 0)
+    *middle, last = more
+    end = len(have) - len(last)
+    if end < len(first) or not _stand(first, have, 0) or not _stand(last, have, end):
+        return False
+    at = len(first)
+    for segment in middle:
+        places = (place for place in range(at, end - len(segment) + 1) if _stand(segment, have, place))
+        at = next(places, end) + len(segment)
+        if at > end:
             return False
-    return all(symbol is Wild.STAR for symbol in want[for_want:])
+    return True
+
+
+def _cut(symbols: list[Piece]) -> list[list[Piece]]:
+    segments: list[list[Piece]] = [[]]
+    for symbol in symbols:
+        if symbol is Wild.STAR:
+            segments.append([])
+        else:
+            segments[-1].append(symbol)
+    return segments
+
+
+def _stand(segment: list[Piece], have: list[Piece], at: int) -> bool:
+    return all(map(_stands_for, segment, have[at : at + len(segment)]))
 
 
 def _symbols(template: Template) -> list[Piece]:

@@ -56,7 +56,7 @@ def lint_path(path: Path, dialect: Dialect = Dialect.GATEWAY) -> list[Finding]:
 def warnings(files: Files) -> list[Finding]:
     """Return what is wrong with documents that are legal, in order of their places."""
     findings: list[Finding] = []
-    others = shadowed([document for _, document in files])
+    others = list(shadowed([document for _, document in files]))
     for file, document in files:
         own = [note for name, note in others if name == document.name]
         findings += [_finding(file, document, note) for note in (*_notes(document), *own)]

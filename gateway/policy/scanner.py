@@ -81,7 +81,7 @@ class _Scanner:
 
     def value(self, at: int, depth: int, label: int) -> Node:
         self.nodes += 1
-        if depth > MAX_DEPTH:
+        if depth >= MAX_DEPTH:
             raise Refusal(at, f"It is nested more than {MAX_DEPTH} deep.", code="too-large")
         if self.nodes > MAX_NODES:
             raise Refusal(at, f"It has more than {MAX_NODES:,} values.", "Split it.", code="too-large")
