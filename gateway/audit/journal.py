@@ -11,9 +11,10 @@ from typing import Self, TypeVar
 
 from anyio import to_thread
 
+from gateway.audit.canonical import encode_event
 from gateway.audit.event import journal_started, journal_stopped, uid_of
 from gateway.audit.ocsf import milliseconds
-from gateway.audit.record import EventJson, encode_event, genesis
+from gateway.audit.record import EventJson, genesis
 from gateway.audit.segments import read_after
 from gateway.audit.writer import SEGMENT_BYTES, JournalWriter, Sync, data_sync
 from gateway.clock import Clock
@@ -104,7 +105,8 @@ class Journal:
 
         Raises:
             JournalUnavailable: it is not in the journal. A later call may work again.
-            ValueError: it has no uid, or is not made of what JSON can say.
+            ValueError: it has no uid.
+            TypeError: it is not made of what JSON can say.
         """
         return (await self.append_all([event]))[0]
 

@@ -6,14 +6,13 @@ The format is specified in FORMAT.md beside this file; the section numbers here 
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NewType
 
 from gateway.errors import JournalBroken
 
 EventJson = NewType("EventJson", bytes)
-"""An event in its one encoding, as `encode_event` returns it."""
+"""An event in its one encoding, as `canonical.encode_event` returns it."""
 
 HASH_BYTES = 64
 """A SHA-256 in lower-case hex."""
@@ -22,10 +21,6 @@ _SEAL_BYTES = len(b',"hash":""}\n') + HASH_BYTES
 _LINE = re.compile(
     rb'\{"seq":([1-9][0-9]{0,15}),"prev":"([0-9a-f]{64})","event":(\{.*\}),"hash":"([0-9a-f]{64})"\}\n',
     re.DOTALL,
-)
-# Events are trees that we build: looking for circles in them would cost a tenth of the writing.
-_ENCODER = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, check_circular=False, sort_keys=True, separators=(",", ":")
 )
 
 
@@ -63,19 +58,6 @@ class Record:
             return dict(json.loads(self.event))
         except (ValueError, RecursionError) as error:
             raise JournalBroken(f"Record {self.seq} was altered: its event is no JSON.") from error
-
-
-def encode_event(event: Mapping[str, object]) -> EventJson:
-    r"""Return the event in its one encoding (section 2): keys sorted, no spaces, UTF-8.
-
-    >>> encode_event({"time": 1, "message": "é"})
-    b'{"message":"\xc3\xa9","time":1}'
-
-    Raises:
-        ValueError: it is not made of what JSON and Unicode can say.
-        TypeError: the same, of a value's type.
-    """
-    return EventJson(_ENCODER.encode(event).encode())
 
 
 def genesis(instance: str, started_ms: int) -> bytes:

@@ -11,11 +11,11 @@ from pathlib import Path
 import uvloop
 from harness import Row, Seconds, side_by_side
 
+from gateway.audit.canonical import encode_event
 from gateway.audit.chain import verify
 from gateway.audit.event import decided
 from gateway.audit.journal import Journal
 from gateway.audit.ocsf import Object
-from gateway.audit.record import encode_event
 from gateway.audit.segments import read_lines
 from gateway.audit.writer import data_sync
 from gateway.clock import utc_now

@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gateway.audit.canonical import encode_event
 from gateway.audit.event import decided, journal_started
 from gateway.audit.ocsf import milliseconds
-from gateway.audit.record import Head, encode_event, genesis, seal
+from gateway.audit.record import Head, genesis, seal
 from gateway.model import AccessRequest, Decision, Outcome, Principal, PrincipalKind, ResourceName, Version
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -1,8 +1,9 @@
 import pytest
 
+from gateway.audit.canonical import encode_event
 from gateway.audit.chain import Fault, examine, verify
 from gateway.audit.event import journal_started
-from gateway.audit.record import Head, encode_event, parse, seal
+from gateway.audit.record import Head, parse, seal
 from gateway.errors import JournalBroken
 
 

@@ -1,8 +1,9 @@
 import pytest
 
+from gateway.audit.canonical import encode_event
 from gateway.audit.entry import is_by, read_entry, read_time
 from gateway.audit.event import authenticated, decided, journal_started, refused_login, served
-from gateway.audit.record import EventJson, Record, encode_event
+from gateway.audit.record import EventJson, Record
 from gateway.errors import WrongAudience
 
 

@@ -8,6 +8,7 @@ from py_ocsf_models.objects.metadata import Metadata
 from py_ocsf_models.objects.policy import Policy
 from py_ocsf_models.objects.resource_details import ResourceDetails
 
+from gateway.audit.canonical import encode_event
 from gateway.audit.event import (
     FACTS,
     authenticated,
@@ -19,7 +20,6 @@ from gateway.audit.event import (
     served,
     uid_of,
 )
-from gateway.audit.record import encode_event
 from gateway.errors import AccessDenied, LinkExpired, UnknownPath, WrongAudience
 from gateway.model import AccessRequest, Decision, Outcome, Principal, PrincipalKind
 

@@ -5,8 +5,9 @@ import stat
 
 import pytest
 
+from gateway.audit.canonical import encode_event
 from gateway.audit.chain import examine
-from gateway.audit.record import encode_event, genesis
+from gateway.audit.record import genesis
 from gateway.audit.segments import list_segments, read_lines
 from gateway.audit.writer import JournalWriter, data_sync
 from gateway.errors import JournalBroken, JournalUnavailable
