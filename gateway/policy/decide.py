@@ -10,7 +10,8 @@ from hashlib import sha256
 
 from gateway.model import AccessRequest, Decision, Outcome
 from gateway.policy.compiled import Statements
-from gateway.policy.document import Dialect, Document, Statement, read_document
+from gateway.policy.document import Dialect, Document, Statement
+from gateway.policy.grammar import read_document
 from gateway.policy.principals import answers_to
 from gateway.policy.query import Query
 from gateway.policy.stepup import logins_of

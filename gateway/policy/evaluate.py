@@ -10,8 +10,9 @@ from typing import BinaryIO, TypeAlias
 
 from gateway.policy.compiled import Statements
 from gateway.policy.decide import judge
-from gateway.policy.document import Dialect, Document, read_node
+from gateway.policy.document import Dialect, Document
 from gateway.policy.findings import Refusal
+from gateway.policy.grammar import read_node
 from gateway.policy.query import Query
 from gateway.policy.request import members_of, read_request
 from gateway.policy.scanner import MAX_BYTES, Node, scan

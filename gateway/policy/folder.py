@@ -4,8 +4,9 @@ from pathlib import Path
 
 from gateway.errors import InvalidPolicy
 from gateway.policy.decide import PolicySet
-from gateway.policy.document import Dialect, Document, read_document
+from gateway.policy.document import Dialect, Document
 from gateway.policy.findings import Finding, Severity
+from gateway.policy.grammar import read_document
 from gateway.policy.scanner import MAX_BYTES
 
 MAX_FILES = 2000

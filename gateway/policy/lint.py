@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gateway.errors import InvalidPolicy
-from gateway.policy import smells
-from gateway.policy.document import Dialect, Document, read_document
+from gateway.policy import doubts, smells, texts
+from gateway.policy.document import Dialect, Document
 from gateway.policy.findings import Finding, Severity, place
 from gateway.policy.folder import decode, policy_files, read_policy
+from gateway.policy.grammar import read_document
+from gateway.policy.notes import Note
 from gateway.policy.shadow import shadowed
-from gateway.policy.smells import Note
 
 Files: TypeAlias = list[tuple[str, Document]]
 """Documents and the files that they come from."""
@@ -64,10 +65,10 @@ def warnings(files: Files) -> list[Finding]:
 
 
 def _notes(document: Document) -> Iterator[Note]:
-    for check in smells.DOCUMENT_CHECKS:
+    for check in texts.CHECKS:
         yield from check(document)
     for statement in document.statements:
-        for statement_check in smells.STATEMENT_CHECKS:
+        for statement_check in (*smells.CHECKS, *doubts.CHECKS):
             yield from statement_check(statement)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from gateway import __version__
 from gateway.policy.findings import Finding, Severity
-from gateway.policy.smells import RULES
+from gateway.policy.notes import RULES
 
 _ERRORS = {
     "language": "The document breaks the policy language.",

@@ -63,6 +63,11 @@ def scan(text: str, *, max_bytes: int = MAX_BYTES) -> Node:
     return node
 
 
+def is_text(node: Node) -> bool:
+    """Tell whether a value is a string."""
+    return isinstance(node.value, str) and not isinstance(node.value, Number)
+
+
 def _syntax(offset: int, message: str, suggestion: str = "") -> Refusal:
     return Refusal(offset, message, suggestion, code="syntax")
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from gateway.policy.document import Document, Effect, Statement
 from gateway.policy.glob import covers
+from gateway.policy.notes import Note
 from gateway.policy.query import ANYONE
-from gateway.policy.smells import Note
 from gateway.policy.template import Template, Wild, fold, parse
 
 

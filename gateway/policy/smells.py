@@ -1,55 +1,15 @@
-"""What is legal in a statement and yet wrong, one function a kind of mistake."""
+"""What is legal in a statement's principal, actions and resources, and yet wrong: one function a kind of mistake."""
 
-import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TypeAlias
-from unicodedata import is_normalized
 
 from gateway.policy import vocabulary
-from gateway.policy.conditions import Condition, Qualifier
-from gateway.policy.document import Document, Effect, Statement, Version
+from gateway.policy.document import Effect, Statement
 from gateway.policy.glob import compile_glob
-from gateway.policy.operators import ARN_FIELDS, NULL, Text
+from gateway.policy.notes import Note, Notes
+from gateway.policy.operators import Text
 from gateway.policy.query import ANYONE
-from gateway.policy.scanner import Node
 from gateway.policy.suggest import did_you_mean
 from gateway.policy.template import Template, Variable, Wild, fold, literal, parse
-from gateway.policy.values import network
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A warning at an offset."""
-
-    offset: int
-    code: str
-    message: str
-    suggestion: str
-
-
-Notes: TypeAlias = Iterator[Note]
-
-RULES = {
-    "allow-everyone": "An Allow for every principal without a condition.",
-    "allow-not-action": "An Allow on NotAction, which grows with each new action.",
-    "allow-not-resource": "An Allow on NotResource, which grows with each new resource.",
-    "crosses-namespaces": "A wildcard in or before the namespace, on an action that reads or writes data.",
-    "empty-condition": "A Condition that asks nothing.",
-    "for-all-values-missing": "An Allow with ForAllValues, which holds when the key is missing.",
-    "look-alike": "Letters that are not what they seem.",
-    "never-matches": "A statement that no request can match.",
-    "old-version": "Variables in a version of the language that does not know them.",
-    "range-bits": "An address range with bits set that the mask ignores.",
-    "secret": "What looks like a secret.",
-    "set-operator": "A set qualifier where there is one value, or none where there are many.",
-    "shadowed": "A statement that another one makes useless.",
-    "unknown-action": "An action that the gateway does not have.",
-    "unknown-key": "A condition key that requests to the gateway never have.",
-    "unresolved-deny": "A Deny that does not hold while one of its variables has no value.",
-    "wildcard-literal": "A wildcard under an operator that takes it literally.",
-}
-"""Each warning's code, and what it is about."""
 
 
 def matching_actions(statement: Statement) -> frozenset[str]:
@@ -150,23 +110,6 @@ def never_matching(statement: Statement) -> Notes:
         yield Note(clause.offset, "never-matches", 'NotPrincipal "*" is for nobody.', "Name whom it spares.")
     if not statement.not_resources:
         yield from _foreign_resources(statement)
-    present = {
-        condition.folded
-        for condition in statement.conditions
-        if condition.operator.base != NULL and not _holds_when_missing(condition)
-    }
-    for condition in statement.conditions:
-        if condition.operator.base == NULL and condition.folded in present:
-            if all(text.value.lower() == "true" for text in condition.values):
-                message = f"{condition.key.value!r} is asked to be missing, and to have a value."
-                yield Note(condition.key.offset, "never-matches", message, "Remove one of the two conditions.")
-        elif condition.operator.base.startswith("Arn"):
-            yield from _short_arns(condition)
-
-
-def _holds_when_missing(condition: Condition) -> bool:
-    operator = condition.operator
-    return operator.if_exists or operator.negated or operator.qualifier is Qualifier.FOR_ALL
 
 
 def _foreign_resources(statement: Statement) -> Notes:
@@ -182,130 +125,6 @@ def _foreign_resources(statement: Statement) -> Notes:
             yield Note(pattern.text.offset, "never-matches", message, hint)
 
 
-def _short_arns(condition: Condition) -> Notes:
-    for text in condition.values:
-        if text.value != ANYONE and text.value.count(":") < ARN_FIELDS - 1:
-            message = f"{text.value[:80]!r} has fewer than six fields, so that no ARN is like it."
-            yield Note(text.offset, "never-matches", message, "Write arn:partition:service:region:account:resource.")
-
-
-def doubtful_conditions(statement: Statement) -> Notes:
-    """A condition that does not ask what it seems to."""
-    for condition in statement.conditions:
-        yield from _literal_wildcards(condition)
-        yield from _set_operators(condition, statement.effect)
-        yield from _range_bits(condition)
-
-
-_EXACT = frozenset({"StringEquals", "StringNotEquals", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase"})
-
-
-def _literal_wildcards(condition: Condition) -> Notes:
-    if condition.operator.base in _EXACT:
-        for text in condition.values:
-            bare = text.value.replace("${*}", "").replace("${?}", "")
-            if "*" in bare or "?" in bare:
-                message = f"Under {condition.operator.base}, '*' and '?' stand for themselves."
-                yield Note(text.offset, "wildcard-literal", message, "Write StringLike, or ${*} if you mean it.")
-
-
-def _set_operators(condition: Condition, effect: Effect) -> Notes:
-    qualifier, where, key = condition.operator.qualifier, condition.key.offset, condition.key.value
-    if qualifier and vocabulary.is_single(condition.folded):
-        yield Note(where, "set-operator", f"{key!r} has at most one value.", f"Write it without {qualifier}.")
-    elif qualifier is Qualifier.FOR_ALL and effect is Effect.ALLOW and not condition.operator.negated:
-        hint = f'Add "Null": {{"{key}": "false"}} to the Condition.'
-        yield Note(where, "for-all-values-missing", f"This holds as well when {key!r} is missing.", hint)
-    elif not qualifier and condition.operator.base != NULL and vocabulary.is_multiple(condition.folded):
-        yield Note(where, "set-operator", f"{key!r} can have many values.", "Write ForAnyValue: or ForAllValues:.")
-
-
-def _range_bits(condition: Condition) -> Notes:
-    if condition.operator.base.endswith("IpAddress"):
-        for text in condition.values:
-            found = network(text.value)
-            if found and not found.exact:
-                message = f"{text.value!r} has bits set behind its mask; they are ignored."
-                yield Note(text.offset, "range-bits", message, "Write the range's first address.")
-
-
-def empty_conditions(document: Document) -> Notes:
-    """A Condition without a key."""
-    for statement, node in zip(document.statements, _statement_nodes(document), strict=True):
-        condition = node.value["Condition"] if isinstance(node.value, dict) and "Condition" in node.value else None
-        if condition and isinstance(condition.value, dict):
-            blocks = list(condition.value.values())
-            if not blocks or any(block.value == {} for block in blocks):
-                message = f"A Condition of {statement.name} asks nothing, so that it always holds."
-                yield Note(condition.offset, "empty-condition", message, "Remove it, or say what it shall ask.")
-
-
-def _statement_nodes(document: Document) -> list[Node]:
-    found = document.node.value["Statement"] if isinstance(document.node.value, dict) else document.node
-    return found.value if isinstance(found.value, list) else [found]
-
-
-def old_version(document: Document) -> Notes:
-    """Variables where they are plain text."""
-    if document.version is Version.OLD:
-        for text in _strings(document.node):
-            if "${" in text.value:
-                hint = 'Write "Version": "2012-10-17".'
-                yield Note(text.offset, "old-version", "In this version '${' starts no variable.", hint)
-
-
-_SECRETS = {
-    "an AWS access key": re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
-    "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
-    "a Vault token": re.compile(r"\bhv[sbr]\.[A-Za-z0-9_-]{20,}|\bs\.[A-Za-z0-9]{24}\b"),
-    "a GitHub token": re.compile(r"\bgh[pousr]_[A-Za-z0-9]{36,}|\bgithub_pat_[A-Za-z0-9_]{22,}"),
-    "a JSON Web Token": re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\."),
-    "a password in a URL": re.compile(r"://[^/\s:@]+:[^/\s:@$]+@"),
-}
-
-
-def secrets(document: Document) -> Notes:
-    """What looks like a secret. The message does not repeat it."""
-    for text in _strings(document.node):
-        for what, pattern in _SECRETS.items():
-            if pattern.search(text.value):
-                hint = "Remove it here and in the history, and replace it where it is used."
-                yield Note(text.offset, "secret", f"This looks like {what}.", hint)
-
-
-def look_alikes(document: Document) -> Notes:
-    """Text that compares otherwise than it reads: not in normal form C, or Latin mixed with its look-alikes."""
-    for text in _strings(document.node):
-        if not is_normalized("NFC", text.value):
-            hint = "Save it in Unicode's normal form C; names of files and groups are in it."
-            yield Note(text.offset, "look-alike", "This is not in Unicode's normal form C.", hint)
-        elif _MIXED.search(text.value):
-            hint = "Type the word anew."
-            yield Note(text.offset, "look-alike", "This mixes Latin letters with look-alikes of other scripts.", hint)
-
-
-_MIXED = re.compile(
-    r"[A-Za-z][\u0370-\u03ff\u0400-\u052f\u2100-\u214f\uff00-\uffef]"
-    r"|[\u0370-\u03ff\u0400-\u052f\u2100-\u214f\uff00-\uffef][A-Za-z]|[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
-)
-"""A Latin letter beside a Greek, Cyrillic, letter-like or full-width one; what is invisible."""
-
-
-def _strings(node: Node) -> Iterator[Text]:
-    match node.value:
-        case str():
-            yield Text(node.value, node.offset)
-        case list():
-            for item in node.value:
-                yield from _strings(item)
-        case dict():
-            for key, member in node.value.items():
-                yield Text(key, member.label)
-                yield from _strings(member)
-
-
-DOCUMENT_CHECKS: tuple[Callable[[Document], Notes], ...] = (empty_conditions, look_alikes, old_version, secrets)
-STATEMENT_CHECKS: tuple[Callable[[Statement], Notes], ...] = (
-    crossing_namespaces, doubtful_conditions, never_matching, too_wide, unknown_actions, unknown_keys,
-    unresolved_denies,
+CHECKS: tuple[Callable[[Statement], Notes], ...] = (
+    crossing_namespaces, never_matching, too_wide, unknown_actions, unknown_keys, unresolved_denies,
 )  # fmt: skip

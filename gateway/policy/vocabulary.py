@@ -49,6 +49,13 @@ KEY_FAMILIES = ("aws:PrincipalTag/", "gateway:ResourceTag/", "oidc:")
 """What keys start with whose rest is the deployment's own."""
 KEYS = (*SINGLE_KEYS, *MULTIPLE_KEYS)
 
+DOMAINS = {
+    fold("gateway:LinkMode"): frozenset({"direct", "stream"}),
+    fold("gateway:PrincipalKind"): frozenset({"user", "workload"}),
+    fold("gateway:TokenBinding"): frozenset({"bearer", "dpop"}),
+}
+"""Keys, folded, that only ever have one of a few values."""
+
 _FOLDED = frozenset(map(fold, KEYS))
 _FAMILIES = tuple(map(fold, KEY_FAMILIES))
 _SINGLE = frozenset(map(fold, SINGLE_KEYS))

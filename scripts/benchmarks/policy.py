@@ -15,7 +15,8 @@ from harness import Row, Seconds, side_by_side
 from gateway.model import AccessRequest, Principal, PrincipalKind
 from gateway.policy import PolicySet
 from gateway.policy.context import context_of
-from gateway.policy.document import Dialect, Document, read_document
+from gateway.policy.document import Dialect, Document
+from gateway.policy.grammar import read_document
 from gateway.policy.reference import reference_decision
 
 SIZES = (10, 100, 1_000, 10_000)

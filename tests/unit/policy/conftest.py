@@ -6,7 +6,8 @@ import pytest
 
 from gateway.model import AccessRequest, Principal, PrincipalKind
 from gateway.policy import PolicySet
-from gateway.policy.document import Dialect, read_document
+from gateway.policy.document import Dialect
+from gateway.policy.grammar import read_document
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import pytest
 from gateway.errors import InvalidPolicy
 from gateway.policy.document import Dialect
 from gateway.policy.lint import lint_bytes, lint_path, refused
+from gateway.policy.notes import RULES
 from gateway.policy.sarif import sarif
-from gateway.policy.smells import RULES
 
 
 @pytest.fixture
@@ -51,7 +51,30 @@ def test_a_plain_statement_is_fine(lint):
         ({"Action": "gateway:ReadAudit"}, "never-matches"),
         ({"Effect": "Deny", "Principal": None, "NotPrincipal": "*"}, "never-matches"),
         ({"Condition": {"Null": {"gateway:User": "true"}, "StringEquals": {"gateway:User": "a"}}}, "never-matches"),
+        (
+            {"Condition": {"StringNotEquals": {"oidc:a": "b"}, "Null": {"oidc:a": "true"}, "Bool": {"OIDC:a": True}}},
+            "never-matches",
+        ),
         ({"Condition": {"ArnLike": {"oidc:arn": "arn:aws:iam"}}}, "never-matches"),
+        ({"Condition": {"StringEquals": {"gateway:PrincipalKind": "robot"}}}, "never-matches"),
+        (
+            {
+                "Condition": {
+                    "NumericLessThan": {"gateway:AuthAge": 5},
+                    "NumericGreaterThan": {"gateway:AuthAge": [9, 6]},
+                }
+            },
+            "never-matches",
+        ),
+        (
+            {
+                "Condition": {
+                    "DateGreaterThan": {"aws:CurrentTime": "2030"},
+                    "DateLessThan": {"aws:CurrentTime": "2029"},
+                }
+            },
+            "never-matches",
+        ),
         ({"Condition": {"StringEquals": {"gateway:User": "ad*"}}}, "wildcard-literal"),
         ({"Condition": {"ForAnyValue:StringEquals": {"gateway:User": "ada"}}}, "set-operator"),
         ({"Condition": {"StringEquals": {"gateway:Groups": "ml"}}}, "set-operator"),
@@ -99,6 +122,17 @@ def test_a_secret_is_told_and_not_repeated(statement, secret):
         {"Resource": "*", "Condition": {"StringEquals": {"gateway:ResourceTag/owner": "x", "oidc:role": "y"}}},
         {"Condition": {"Null": {"gateway:User": "false"}, "StringEquals": {"gateway:User": "a"}}},
         {"Condition": {"Null": {"gateway:User": "true"}, "StringNotEquals": {"gateway:User": "a"}}},
+        {"Condition": {"StringEquals": {"gateway:PrincipalKind": ["user", "${oidc:kind}"]}}},
+        {"Condition": {"DateGreaterThan": {"aws:CurrentTime": "2029"}, "DateLessThan": {"aws:CurrentTime": "2030"}}},
+        {"Condition": {"NumericLessThan": {"oidc:a": 1}, "NumericGreaterThan": {"oidc:a": 2}}},
+        {"Condition": {"NumericLessThan": {"aws:EpochTime": 1}, "DateGreaterThan": {"aws:EpochTime": 2}}},
+        {"Condition": {"NumericLessThan": {"gateway:AuthAge": 1}, "NumericLessThanEquals": {"gateway:AuthAge": 2}}},
+        {
+            "Condition": {
+                "NumericLessThanIfExists": {"gateway:AuthAge": 1},
+                "NumericGreaterThanIfExists": {"gateway:AuthAge": 2},
+            }
+        },
         {"Condition": {"StringEquals": {"gateway:User": "a${*}"}, "ArnLike": {"oidc:arn": ["*", "arn:a:b:c:d:e"]}}},
         {"Effect": "Deny", "Resource": "dataset/home-${gateway:User, 'nobody'}/*"},
         {"Effect": "Deny", "Condition": {"ForAllValues:StringEquals": {"gateway:Groups": "ml"}}},

@@ -9,7 +9,7 @@ from gateway.policy import load_policies, vocabulary
 from gateway.policy.cases import run_cases
 from gateway.policy.folder import CASES, policy_files
 from gateway.policy.lint import lint_path
-from gateway.policy.smells import RULES
+from gateway.policy.notes import RULES
 
 POLICIES = Path(__file__).parents[3] / "policies"
 PAGE = (POLICIES / "README.md").read_text(encoding="utf-8")
