@@ -169,7 +169,6 @@ class Api:
             "description": "",
             "created_at": "2026-01-01T00:00:00+00:00",
             "created_by": "ada",
-            "resource_tags": {},
             "versions": [self.version(name, f"v{n}")[1] for n in reversed(range(1, len(self.sim.versions[name]) + 1))],
             "tags": self.sim.tags[name],
             "resource_tags": self.sim.resource_tags[name],
