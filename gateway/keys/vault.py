@@ -20,6 +20,7 @@ from gateway.ports import NewDataKey, SigningKey
 from gateway.settings import VaultSettings
 
 TOKENS_KEY = "gateway-tokens"
+_TRY_AGAIN = "Try again; see if Vault is up, and can be reached."
 _RENEW_AFTER = 0.5
 """The part of a lease after which it is renewed; the other half is for trying again."""
 _CONNECTIONS = 40
@@ -119,9 +120,9 @@ class _Session:
         except Forbidden as error:
             raise VaultUnavailable(f"{where} refuses the gateway.", hint="Run infra/vault/setup again.") from error
         except VaultError as error:
-            raise VaultUnavailable(f"{where} failed: {type(error).__name__}.") from error
+            raise VaultUnavailable(f"{where} failed: {type(error).__name__}.", hint=_TRY_AGAIN) from error
         except requests.RequestException as error:
-            raise VaultUnavailable(f"{where} does not answer: {type(error).__name__}.") from error
+            raise VaultUnavailable(f"{where} does not answer: {type(error).__name__}.", hint=_TRY_AGAIN) from error
 
 
 class TransitVault:
