@@ -5,15 +5,17 @@ without a qualifier a missing key fails, and holds where the operator is negated
 `ForAllValues:` holds on nothing, `ForAnyValue:` does not.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import TypeAlias
 
 from gateway.policy.findings import Refusal
-from gateway.policy.operators import NULL, OPERATORS, Text
+from gateway.policy.operators import NULL, OPERATORS, Wanted
+from gateway.policy.pattern import Test
 from gateway.policy.query import Query
+from gateway.policy.scanner import Text
 from gateway.policy.template import fold
 
 ConditionTest: TypeAlias = Callable[[Query], bool]
@@ -92,40 +94,53 @@ def _suggest(name: str) -> str:
     return f"Did you mean {by_case[close[0]]}?" if close else ""
 
 
-def compile_condition(operator: Operator, key: Text, values: Sequence[Text], *, variables: bool) -> Condition:
+def compile_condition(operator: Operator, key: Text, wanted: Wanted) -> Condition:
     """Compile the values, once.
 
     Raises:
         Refusal: a value is not of the operator's type.
     """
-    comparison, negated = OPERATORS[operator.base]
-    match = comparison(values, variables)
-    folded, wanted = fold(key.value), not negated
+    comparison, _ = OPERATORS[operator.base]
+    match, folded = comparison(wanted), fold(key.value)
     if operator.base == NULL:
-        # The comparison is told whether the key is null, the one fact that this operator asks for.
-        def test(query: Query) -> bool:
-            return bool(match("false" if query.values(folded) else "true", query))
-
+        test = _null(match, folded)
     elif operator.qualifier:
-        for_all, if_exists = operator.qualifier is Qualifier.FOR_ALL, operator.if_exists
-        quantify = all if for_all else any
-
-        def test(query: Query) -> bool:
-            found = query.values(folded)
-            if not found:
-                return for_all or if_exists
-            # "…resolves to a null data set, such as an empty string."
-            if found == ("",):
-                return for_all
-            return quantify(match(value, query) is wanted for value in found)
-
+        test = _qualified(match, folded, operator)
     else:
-        missing = negated or operator.if_exists
-        quantify = all if negated else any
+        test = _plain(match, folded, operator)
+    takes_variables = wanted.variables and operator.base.startswith(("String", "Arn", "Bool"))
+    return Condition(operator, key, tuple(wanted.texts), takes_variables, test)
 
-        def test(query: Query) -> bool:
-            found = query.values(folded)
-            return quantify(match(value, query) is wanted for value in found) if found else missing
 
-    takes_variables = variables and operator.base.startswith(("String", "Arn", "Bool"))
-    return Condition(operator, key, tuple(values), takes_variables, test)
+def _null(match: Test, key: str) -> ConditionTest:
+    """Ask whether the key is missing; the comparison is told so in words."""
+    return lambda query: match("false" if query.values(key) else "true", query) is True
+
+
+def _plain(match: Test, key: str, operator: Operator) -> ConditionTest:
+    """Ask for a key of one value. Of many, one must match, or where it is negated none may."""
+    good, missing = not operator.negated, operator.negated or operator.if_exists
+    quantify = all if operator.negated else any
+
+    def test(query: Query) -> bool:
+        found = query.values(key)
+        return quantify(match(value, query) is good for value in found) if found else missing
+
+    return test
+
+
+def _qualified(match: Test, key: str, operator: Operator) -> ConditionTest:
+    """Ask for a key of many values, each on its own; negation is about each as well."""
+    good, for_all, if_exists = not operator.negated, operator.qualifier is Qualifier.FOR_ALL, operator.if_exists
+    quantify = all if for_all else any
+
+    def test(query: Query) -> bool:
+        found = query.values(key)
+        if not found:
+            return for_all or if_exists
+        # A "null data set, such as an empty string" is no value at all.
+        if found == ("",):
+            return for_all
+        return quantify(match(value, query) is good for value in found)
+
+    return test

@@ -82,7 +82,7 @@ def _digest(documents: Iterable[Document]) -> str:
     return digest.hexdigest()
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _narrowing(policies: tuple[str, ...]) -> tuple[Statements, ...] | None:
     """Compile a token's narrowing; the same token asks again and again."""
     read = [read_document(text, f"session-{n}", Dialect.SESSION) for n, text in enumerate(policies, start=1)]

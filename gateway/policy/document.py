@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 
 from gateway.policy.conditions import Condition
-from gateway.policy.operators import Text
 from gateway.policy.pattern import Test
 from gateway.policy.principals import PrincipalClause
-from gateway.policy.scanner import Node
+from gateway.policy.scanner import Node, Text
 from gateway.policy.template import Template
 
 

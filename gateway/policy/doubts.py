@@ -7,8 +7,9 @@ from gateway.policy import values, vocabulary
 from gateway.policy.conditions import Condition, Qualifier
 from gateway.policy.document import Effect, Statement
 from gateway.policy.notes import Note, Notes
-from gateway.policy.operators import ARN_FIELDS, NULL, Text
+from gateway.policy.operators import ARN_FIELDS, NULL
 from gateway.policy.query import ANYONE
+from gateway.policy.scanner import Text
 
 
 def literal_wildcards(statement: Statement) -> Notes:

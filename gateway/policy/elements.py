@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from gateway.policy.conditions import Condition, compile_condition, parse_operator
 from gateway.policy.document import Pattern
 from gateway.policy.findings import Refusal
-from gateway.policy.operators import Text
+from gateway.policy.operators import Wanted
 from gateway.policy.pattern import compile_pattern
-from gateway.policy.scanner import Node, is_text
+from gateway.policy.scanner import Node, Text, is_text
 from gateway.policy.template import Template, Variable, fold, parse
 
 MAX_VALUES = 1000
@@ -89,7 +89,7 @@ def conditions(node: Node | None, *, variables: bool) -> tuple[Condition, ...]:
                 # "Key names are not case-sensitive", so a second spelling is a second value in disguise.
                 raise Refusal(member.label, f"The key {key[:80]!r} is empty or comes twice.", "Merge its values.")
             seen.add(fold(key))
-            found.append(compile_condition(operator, Text(key, member.label), _values(member), variables=variables))
+            found.append(compile_condition(operator, Text(key, member.label), Wanted(_values(member), variables)))
     return tuple(found)
 
 

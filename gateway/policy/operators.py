@@ -14,19 +14,20 @@ from gateway.policy import values
 from gateway.policy.findings import Refusal
 from gateway.policy.pattern import Test, compile_pattern, has_variable, resolve
 from gateway.policy.query import Query
+from gateway.policy.scanner import Text
 from gateway.policy.template import Template, parse
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """A string of a policy and its place."""
+class Wanted:
+    """The values that a policy wants a key to have."""
 
-    value: str
-    offset: int
+    texts: Sequence[Text]
+    variables: bool
+    """Whether the policy's version knows variables."""
 
 
-Comparison: TypeAlias = Callable[[Sequence[Text], bool], Test]
-"""Takes the policy's values, and whether its version knows variables."""
+Comparison: TypeAlias = Callable[[Wanted], Test]
 
 
 def any_of(tests: Sequence[Test]) -> Test:
@@ -47,15 +48,17 @@ def any_of(tests: Sequence[Test]) -> Test:
     return test
 
 
-def _templates(texts: Sequence[Text], *, variables: bool, wildcards: bool) -> list[Template]:
-    return [parse(text.value, variables=variables, wildcards=wildcards, offset=text.offset) for text in texts]
+def _templates(wanted: Wanted, *, wildcards: bool) -> list[Template]:
+    return [
+        parse(text.value, variables=wanted.variables, wildcards=wildcards, offset=text.offset) for text in wanted.texts
+    ]
 
 
 def _strings(normalise: Callable[[str], str]) -> Comparison:
     """Equal text, after `normalise`."""
 
-    def compare(texts: Sequence[Text], variables: bool) -> Test:  # noqa: FBT001 - a Comparison
-        templates = _templates(texts, variables=variables, wildcards=False)
+    def compare(wanted: Wanted) -> Test:
+        templates = _templates(wanted, wildcards=False)
         fixed = frozenset(normalise(_plain(template)) for template in templates if not has_variable(template))
         tests: list[Test] = [lambda text, _query: normalise(text) in fixed]
         return any_of(tests + [_equals(template, normalise) for template in templates if has_variable(template)])
@@ -75,16 +78,20 @@ def _equals(template: Template, normalise: Callable[[str], str]) -> Test:
     return test
 
 
-def _like(texts: Sequence[Text], variables: bool) -> Test:  # noqa: FBT001 - a Comparison
-    return any_of([compile_pattern(one) for one in _templates(texts, variables=variables, wildcards=True)])
+def _like(wanted: Wanted) -> Test:
+    return any_of([compile_pattern(one) for one in _templates(wanted, wildcards=True)])
 
+
+_NUMBER = "number"
+_DATE = "time: write it like 2030-01-31T12:00:00Z, or in seconds since 1970"
+_TRUTH = "truth value: true or false"
 
 ARN_FIELDS = 6
 """arn:partition:service:region:account:resource; what follows the fifth colon is one field."""
 
 
-def _arns(texts: Sequence[Text], variables: bool) -> Test:  # noqa: FBT001 - a Comparison
-    return any_of([_arn(text, variables=variables) for text in texts])
+def _arns(wanted: Wanted) -> Test:
+    return any_of([_arn(text, variables=wanted.variables) for text in wanted.texts])
 
 
 def _arn(text: Text, *, variables: bool) -> Test:
@@ -128,12 +135,12 @@ def _split(template: Template) -> list[Template]:
 def _typed(read: Callable[[str], Any], what: str, holds: Callable[[Any, Any], bool]) -> Comparison:
     """Compare values of a type, where `holds(the request's, the policy's)`."""
 
-    def compare(texts: Sequence[Text], _variables: bool) -> Test:  # noqa: FBT001 - a Comparison
-        wanted = [_read(text, read, what) for text in texts]
+    def compare(wanted: Wanted) -> Test:
+        limits = [_read(text, read, what) for text in wanted.texts]
 
         def test(text: str, _query: Query) -> bool:
             value = read(text)
-            return value is not None and any(holds(value, one) for one in wanted)
+            return value is not None and any(holds(value, one) for one in limits)
 
         return test
 
@@ -148,10 +155,10 @@ def _read(text: Text, read: Callable[[str], Any], what: str) -> Any:  # noqa: AN
     return value
 
 
-def _bools(texts: Sequence[Text], variables: bool) -> Test:  # noqa: FBT001 - a Comparison
-    if variables and any("${" in text.value for text in texts):
-        return _strings(str.lower)(texts, variables)
-    return _typed(values.truth, "truth value: true or false", operator.eq)(texts, variables)
+def _bools(wanted: Wanted) -> Test:
+    if wanted.variables and any("${" in text.value for text in wanted.texts):
+        return _strings(str.lower)(wanted)
+    return _typed(values.truth, _TRUTH, operator.eq)(wanted)
 
 
 def _bytes(text: str) -> tuple[bytes, bytes | None]:
@@ -159,28 +166,25 @@ def _bytes(text: str) -> tuple[bytes, bytes | None]:
     return text.encode(), values.binary(text)
 
 
-def _binaries(texts: Sequence[Text], _variables: bool) -> Test:  # noqa: FBT001 - a Comparison
-    wanted = {_read(text, values.binary, "Base64") for text in texts}
-    return lambda text, _query: not wanted.isdisjoint(_bytes(text))
+def _binaries(wanted: Wanted) -> Test:
+    accepted = {_read(text, values.binary, "Base64") for text in wanted.texts}
+    return lambda text, _query: not accepted.isdisjoint(_bytes(text))
 
 
-def _addresses(texts: Sequence[Text], _variables: bool) -> Test:  # noqa: FBT001 - a Comparison
-    wanted = [_read(text, values.network, "IP address or CIDR range") for text in texts]
+def _addresses(wanted: Wanted) -> Test:
+    networks = [_read(text, values.network, "IP address or CIDR range") for text in wanted.texts]
 
     def test(text: str, _query: Query) -> bool:
         address = values.address(text)
-        return address is not None and any(address in one for one in wanted)
+        return address is not None and any(address in one for one in networks)
 
     return test
 
 
-def _presence(texts: Sequence[Text], _variables: bool) -> Test:  # noqa: FBT001 - a Comparison
-    wanted = {_read(text, values.truth, "truth value: true or false") for text in texts}
-    return lambda text, _query: (text == "true") in wanted
-
-
-_NUMBER = "number"
-_DATE = "time: write it like 2030-01-31T12:00:00Z, or in seconds since 1970"
+def _absence(wanted: Wanted) -> Test:
+    """Compare with whether the key is missing, which `conditions` puts in words."""
+    accepted = {_read(text, values.truth, _TRUTH) for text in wanted.texts}
+    return lambda text, _query: values.truth(text) in accepted
 
 
 def _ordered(family: str, read: Callable[[str], Decimal | int | None], what: str) -> dict[str, tuple[Comparison, bool]]:
@@ -214,6 +218,6 @@ OPERATORS: dict[str, tuple[Comparison, bool]] = {
     "ArnLike": (_arns, False),
     "ArnNotEquals": (_arns, True),
     "ArnNotLike": (_arns, True),
-    NULL: (_presence, False),
+    NULL: (_absence, False),
 }
 """Each operator's comparison, and whether it is negated."""

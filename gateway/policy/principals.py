@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from gateway.model import Principal, PrincipalKind
 from gateway.policy.findings import Refusal
-from gateway.policy.operators import Text
 from gateway.policy.query import ANYONE
-from gateway.policy.scanner import Node, Number
+from gateway.policy.scanner import Node, Number, Text
 
 GATEWAY_KINDS = frozenset({"User", "Group", "Workload", "Issuer"})
 """What the gateway knows of a caller."""

@@ -80,7 +80,7 @@ def _is_one_of(principal: Json, clause: Json) -> bool:
 
 def _action_matches(statement: Json, action: str) -> bool:
     named = statement.get("Action", statement.get("NotAction"))
-    hit = any(_glob(_without_case(pattern), _without_case(action)) for pattern in _list(named))
+    hit = any(glob_by_table(_without_case(pattern), _without_case(action)) for pattern in _list(named))
     return hit != ("NotAction" in statement)
 
 
@@ -123,7 +123,7 @@ def _among(value: str, wanted: list[str], compare: Json, facts: Json, *, new: bo
     return None if None in hits else False
 
 
-def _glob(pattern: str, text: str) -> bool:
+def glob_by_table(pattern: str, text: str) -> bool:
     """Match by the textbook's table: `row[j]` tells whether the pattern so far matches the first j characters."""
     row = [True] + [False] * len(text)
     for symbol in pattern:
@@ -161,7 +161,7 @@ def _substitute(text: str, facts: Json) -> str:
 
 def _like(pattern: str, text: str, facts: Json, *, new: bool) -> bool | None:
     try:
-        return _glob(_substitute(pattern, facts) if new else pattern, _escape(text))
+        return glob_by_table(_substitute(pattern, facts) if new else pattern, _escape(text))
     except Unresolved:
         return None
 

@@ -31,6 +31,14 @@ class Number(str):
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """A string of a policy and its place."""
+
+    value: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """A JSON value and its place."""
 

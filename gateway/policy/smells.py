@@ -6,8 +6,8 @@ from gateway.policy import vocabulary
 from gateway.policy.document import Effect, Statement
 from gateway.policy.glob import compile_glob
 from gateway.policy.notes import Note, Notes
-from gateway.policy.operators import Text
 from gateway.policy.query import ANYONE
+from gateway.policy.scanner import Text
 from gateway.policy.suggest import did_you_mean
 from gateway.policy.template import Template, Variable, Wild, fold, literal, parse
 

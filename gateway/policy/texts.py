@@ -6,8 +6,7 @@ from unicodedata import is_normalized
 
 from gateway.policy.document import Document, Version
 from gateway.policy.notes import Note, Notes
-from gateway.policy.operators import Text
-from gateway.policy.scanner import Node
+from gateway.policy.scanner import Node, Text
 
 
 def empty_conditions(document: Document) -> Notes:
