@@ -9,6 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 COMMANDS = {
     "login": ("gateway.cli.login:login", "Log in through your organisation's provider."),
     "logout": ("gateway.cli.login:logout", "Forget the login."),
+    "profiles": ("gateway.cli.login:profiles", "List the logins on this machine."),
     "whoami": ("gateway.cli.login:whoami", "Show who the gateway takes you for."),
     "ls": ("gateway.cli.data:ls", "List datasets and models, versions, or files."),
     "push": ("gateway.cli.data:push", "Publish files as a new version."),

@@ -1,4 +1,7 @@
-"""The client: what a person or a job needs to publish and read. Prints nothing, and needs no server package."""
+"""The client: what a person or a job needs to publish and read, without a server package.
+
+It prints nothing, but for what a person at the terminal must do to log in again.
+"""
 
 from gateway.client.answers import (
     FileLink,
@@ -8,18 +11,23 @@ from gateway.client.answers import (
     ResourceSummary,
     Rotation,
 )
+from gateway.client.dpop import ProofKey
 from gateway.client.gateway import Gateway
+from gateway.client.person import Person
 from gateway.client.progress import Progress
 from gateway.client.pull import PullReport
 from gateway.client.push import PushReport
 from gateway.client.reference import Reference
-from gateway.client.tokens import StaticToken, TokenSource
+from gateway.client.tokens import Credential, StaticToken, TokenSource
 
 __all__ = [
+    "Credential",
     "FileLink",
     "Gateway",
     "Me",
+    "Person",
     "Progress",
+    "ProofKey",
     "PullReport",
     "PushReport",
     "Reference",

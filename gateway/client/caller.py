@@ -1,18 +1,24 @@
 """Which gateway, and as whom: from arguments, else the environment, else the login that `gateway login` keeps."""
 
-from pathlib import Path
-
 from gateway.client.environment import Environment
-from gateway.client.profile import DEFAULT_PROFILE, ProfileStore, default_home
-from gateway.client.tokens import StaticToken, StoredToken, TokenSource
+from gateway.client.platform import find_platform
+from gateway.client.profile import DEFAULT_PROFILE, Login, ProfileStore, default_home
+from gateway.client.tokens import LogInAgain, StaticToken, StoredToken, TokenSource
 from gateway.client.workload import workload_source
 from gateway.errors import InvalidConfiguration, Unauthenticated
 
 
 def find_caller(
-    url: str | None, profile: str | None, token_source: TokenSource | None, environment: Environment
+    url: str | None,
+    profile: str | None,
+    token_source: TokenSource | None,
+    environment: Environment,
+    *,
+    log_in_again: LogInAgain | None = None,
 ) -> tuple[str, TokenSource]:
     """Return the gateway's URL and where tokens for it come from. Arguments go before the environment.
+
+    A job without a login of its own is who its platform says it is.
 
     Raises:
         InvalidConfiguration: no URL is given; or a login of one gateway would be shown to another.
@@ -25,26 +31,34 @@ def find_caller(
         if not wanted:
             raise InvalidConfiguration("Which gateway?", hint="Give its URL: --url or GATEWAY_URL.")
         return wanted, token_source
-    return _stored(wanted, profile or environment.profile or DEFAULT_PROFILE)
+    chosen, store = profile or environment.profile or DEFAULT_PROFILE, ProfileStore(default_home())
+    login = store.find(chosen)
+    if login is not None:
+        return _at(wanted, login, chosen), StoredToken(store, chosen, log_in_again=log_in_again)
+    if profile is None and (job := _as_job(wanted, environment)):
+        return wanted, job
+    raise Unauthenticated(f"Nobody is logged in (profile {chosen}).", hint="Log in: gateway login URL")
 
 
 def _from_environment(wanted: str, environment: Environment) -> TokenSource | None:
+    """Return what somebody has set there for us."""
     if environment.token:
         return StaticToken(environment.token)
-    if environment.workload_token_file and wanted:
-        return workload_source(wanted, Path(environment.workload_token_file))
-    return None
+    told = environment.workload_token_file or environment.workload_token
+    return _as_job(wanted, environment) if told else None
 
 
-def _stored(wanted: str, profile: str) -> tuple[str, TokenSource]:
-    store = ProfileStore(default_home())
-    login = store.find(profile)
-    if login is None:
-        raise Unauthenticated(f"Nobody is logged in (profile {profile}).", hint="Log in: gateway login URL")
-    if wanted and wanted != login.url.rstrip("/"):
+def _as_job(wanted: str, environment: Environment) -> TokenSource | None:
+    read = find_platform(environment, url=wanted) if wanted else None
+    return workload_source(wanted, read, dpop=environment.dpop) if read else None
+
+
+def _at(wanted: str, login: Login, profile: str) -> str:
+    url = login.url.rstrip("/")
+    if wanted and wanted != url:
         # A token goes to the gateway that issued it, and to nobody else.
         raise InvalidConfiguration(
             f"Profile {profile} is logged in at {login.url}, not at {wanted}.",
             hint=f"gateway login {wanted} --profile NAME",
         )
-    return login.url.rstrip("/"), StoredToken(store, profile)
+    return url

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import httpx
 
+from gateway.client.authorization import CallerAuth
 from gateway.client.tls import tls_context
 from gateway.client.tokens import TokenSource
 from gateway.errors import GatewayError, GatewayUnavailable, by_code
@@ -29,11 +30,10 @@ class Connection:
 
     def __init__(self, url: str, tokens: TokenSource, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.url = url
-        self._tokens = tokens
         self._sleep = sleep
         self._answered = False
         try:
-            self._http = httpx.Client(base_url=url, verify=tls_context(), timeout=_TIMEOUT)
+            self._http = httpx.Client(base_url=url, auth=CallerAuth(tokens), verify=tls_context(), timeout=_TIMEOUT)
         except httpx.InvalidURL as error:
             raise GatewayUnavailable(
                 f"{url[:200]!r} is no URL of a gateway.", hint="Write http(s)://host:port."
@@ -58,7 +58,7 @@ class Connection:
                 "POST",
                 path,
                 params=_given(params),
-                content=lines(),
+                content=_Again(lines),
                 headers={"content-type": "application/x-ndjson"},
                 timeout=_COMMIT_TIMEOUT,
             )
@@ -99,7 +99,6 @@ class Connection:
     @contextmanager
     def _answer(self, request: httpx.Request) -> Iterator[httpx.Response]:
         """Send, and give the response if it is a success; else raise what the gateway says."""
-        request.headers["authorization"] = f"Bearer {self._tokens.token()}"
         try:
             response = self._http.send(request, stream=True)
             self._answered = True
@@ -147,6 +146,16 @@ class Connection:
         )
         # A gateway that has answered before may be restarting; one that never did is likelier a wrong URL.
         return _TryLater(reason, 1.0) if self._answered else reason
+
+
+class _Again:
+    """A body that is made anew each time it is sent."""
+
+    def __init__(self, lines: Callable[[], Iterable[bytes]]) -> None:
+        self._lines = lines
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._lines())
 
 
 class _TryLater(Exception):

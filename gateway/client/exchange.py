@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from gateway.client.dpop import ProofAuth, ProofKey
 from gateway.client.tls import tls_context
 from gateway.client.tokens import GatewayToken
 from gateway.clock import Clock, utc_now
@@ -88,10 +89,11 @@ class GatewayLogin:
         except (KeyError, TypeError) as error:
             raise self._no_gateway() from error
 
-    def exchange(self, subject_token: str, kind: str) -> GatewayToken:
-        """Return a gateway token for an ID token or a workload token.
+    def exchange(self, subject_token: str, kind: str, *, key: ProofKey | None = None) -> GatewayToken:
+        """Return a gateway token for an ID token or a workload token, bound to the key if there is one.
 
         Raises:
+            LoginFailed: the gateway binds no tokens to keys.
             Unauthenticated: the gateway refuses the token; its kind and message say why.
             GatewayUnavailable: the gateway does not answer, or not as one.
             IssuerUnavailable: the gateway cannot verify the token for want of the issuer's keys.
@@ -104,9 +106,12 @@ class GatewayLogin:
             "subject_token_type": kind,
             "client_id": CLIENT_ID,
         }
-        status, answer = self._ask("POST", "/oauth2/token", form)
+        status, answer = self._ask("POST", "/oauth2/token", form, key)
         if status != httpx.codes.OK:
             raise self._refusal(status, answer)
+        # RFC 9449 5: a server that does not know DPoP answers with a bearer token. Who asked for more gets no less.
+        if key is not None and str(answer.get("token_type")).lower() != "dpop":
+            raise LoginFailed(f"{self.url} does not bind tokens to a key.", hint="Log in without --dpop.")
         try:
             lifetime = timedelta(seconds=int(answer["expires_in"]))
             return GatewayToken(str(answer["access_token"]), issued_at=now, expires_at=now + lifetime)
@@ -126,9 +131,11 @@ class GatewayLogin:
             return GatewayUnavailable(f"{self.url} cannot issue tokens at present: {said}", hint="Try again later.")
         return Unauthenticated(said, hint=hint)
 
-    def _ask(self, method: str, path: str, form: Mapping[str, str] | None = None) -> tuple[int, dict[str, Any]]:
+    def _ask(
+        self, method: str, path: str, form: Mapping[str, str] | None = None, key: ProofKey | None = None
+    ) -> tuple[int, dict[str, Any]]:
         try:
-            return fetch_object(self._http, method, self.url + path, form)
+            return fetch_object(self._http, method, self.url + path, form, key=key)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise GatewayUnavailable(
                 f"The gateway at {self.url} does not answer ({type(error).__name__}).",
@@ -152,16 +159,22 @@ def choose_issuer(issuers: Sequence[LoginIssuer], alias: str | None) -> LoginIss
 
 
 def fetch_object(
-    http: httpx.Client, method: str, url: str, form: Mapping[str, str] | None = None
+    http: httpx.Client,
+    method: str,
+    url: str,
+    form: Mapping[str, str] | None = None,
+    *,
+    key: ProofKey | None = None,
 ) -> tuple[int, dict[str, Any]]:
-    """Return the status and the JSON object that `url` answers; redirects are not followed.
+    """Return the status and the JSON object that `url` answers, with a proof if there is a key. Follows no redirect.
 
     Raises:
         httpx.HTTPError: it does not answer.
         ValueError: the answer is too long, or is no JSON object.
     """
     body = bytearray()
-    with http.stream(method, url, data=form, headers={"Accept": "application/json"}, follow_redirects=False) as answer:
+    accept, proof = {"Accept": "application/json"}, proof_auth(key)
+    with http.stream(method, url, data=form, headers=accept, auth=proof, follow_redirects=False) as answer:
         for chunk in answer.iter_bytes(16 * 1024):
             body += chunk
             if len(body) > MAX_ANSWER_BYTES:
@@ -170,6 +183,11 @@ def fetch_object(
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 -- the answer is wrong, not the caller's type
     return answer.status_code, value
+
+
+def proof_auth(key: ProofKey | None) -> httpx.Auth:
+    """Return what adds proofs of the key to requests, or nothing. We authenticate as a public client either way."""
+    return httpx.Auth() if key is None else ProofAuth(key)
 
 
 def _login_issuer(entry: Mapping[str, Any]) -> LoginIssuer:

@@ -14,6 +14,7 @@ from gateway.client.connection import Connection
 from gateway.client.environment import Environment
 from gateway.client.folder import TargetFolder
 from gateway.client.fresh import FreshLinks
+from gateway.client.person import Person, asking, find_person
 from gateway.client.progress import Progress, Silent
 from gateway.client.pull import Pull, PullReport, plaintext
 from gateway.client.push import Push, PushReport
@@ -35,7 +36,9 @@ Referred = str | Reference
 class Gateway:
     """A gateway, as one caller. Threads may share it; close it after use.
 
-    Without arguments it is the gateway and the login of `gateway login`, or of GATEWAY_URL and GATEWAY_TOKEN.
+    Without arguments it is the gateway and the login of `gateway login`, or of GATEWAY_URL and GATEWAY_TOKEN, or a
+    job's that its platform vouches for. Where the gateway asks for a stronger login, `person` is asked for it, else
+    whoever is at the terminal.
 
     >>> from gateway.client import StaticToken
     >>> with Gateway("https://gateway.example/", token_source=StaticToken("made elsewhere")) as gateway:
@@ -44,9 +47,16 @@ class Gateway:
     """
 
     def __init__(
-        self, url: str | None = None, *, profile: str | None = None, token_source: TokenSource | None = None
+        self,
+        url: str | None = None,
+        *,
+        profile: str | None = None,
+        token_source: TokenSource | None = None,
+        person: Person | None = None,
     ) -> None:
-        self._connection = Connection(*find_caller(url, profile, token_source, Environment.read()))
+        reached = person or find_person()
+        again = asking(reached) if reached else None
+        self._connection = Connection(*find_caller(url, profile, token_source, Environment.read(), log_in_again=again))
         self._bulk = BulkTransport()
 
     @property

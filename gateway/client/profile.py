@@ -1,20 +1,22 @@
-"""Keeps logins between commands: one file a profile, readable by its owner alone."""
+"""Keeps logins between commands: one file a profile, readable by its owner alone; secrets in the system's keyring."""
 
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from gateway.errors import LocalFileError
+from gateway.client.keyring import Keyring, KeyringUnusable, system_keyring
+from gateway.errors import InvalidName, LocalFileError
 from gateway.model import check_name
 
 DEFAULT_PROFILE = "default"
-_FORMAT = 1
+_FORMAT = 2
 _OWNER_ONLY_FILE = 0o600
 _OWNER_ONLY_FOLDER = 0o700
+_SECRETS = ("token", "proof_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,10 @@ class Login:
     """The alias of the issuer, as the gateway calls it."""
     expires_at: datetime
     token: str = field(repr=False)
+    proof_key: str = field(default="", repr=False)
+    """The private key that the token is bound to, in PEM (RFC 9449); empty for a bearer token."""
+    device: bool = False
+    """Whether it was by a code on another device, and is again when a stronger login is needed."""
 
 
 def default_home(variables: Mapping[str, str] = os.environ) -> Path:
@@ -47,6 +53,14 @@ class ProfileStore:
     def __init__(self, home: Path) -> None:
         self._folder = home / "profiles"
 
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names of the profiles that somebody logged in to, in their order."""
+        for file in sorted(self._folder.glob("*.json")):
+            try:
+                yield check_name(file.stem, "profile")
+            except InvalidName:
+                continue  # a draft, or none of ours
+
     def find(self, profile: str) -> Login | None:
         """Return the profile's login, ended or not; None if there is none.
 
@@ -56,10 +70,13 @@ class ProfileStore:
         """
         file = self._file(profile)
         try:
-            return _read(json.loads(file.read_bytes()))
+            kept = _object(file.read_text(encoding="utf-8"))
+            if kept.pop("in_keyring", False):
+                kept |= _object(self._keyring().get(str(file)))
+            return _read(kept)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, KeyringUnusable) as error:
             raise LocalFileError(
                 f"The login in {file} cannot be read: {type(error).__name__}.", hint="Log in again: gateway login"
             ) from error
@@ -74,7 +91,7 @@ class ProfileStore:
         file = self._file(profile)
         try:
             self._folder.mkdir(mode=_OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
-            _replace(file, json.dumps(_write(login)))
+            _replace(file, json.dumps(_hide(_write(login), str(file))))
         except OSError as error:
             raise LocalFileError(f"The login cannot be kept in {file}: {error.strerror}.") from error
 
@@ -87,15 +104,36 @@ class ProfileStore:
         """
         file = self._file(profile)
         try:
+            hidden = b'"in_keyring"' in file.read_bytes()
             file.unlink()
         except FileNotFoundError:
             return False
         except OSError as error:
             raise LocalFileError(f"The login in {file} cannot be removed: {error.strerror}.") from error
+        if hidden and (keyring := system_keyring()):
+            keyring.remove(str(file))
         return True
 
     def _file(self, profile: str) -> Path:
         return self._folder / f"{check_name(profile, 'profile')}.json"
+
+    def _keyring(self) -> Keyring:
+        found = system_keyring()
+        if found is None:
+            raise KeyringUnusable
+        return found
+
+
+def _hide(kept: dict[str, object], name: str) -> dict[str, object]:
+    """Return what goes into the file: all of it, or all but the secrets, once the keyring has taken them."""
+    keyring = system_keyring()
+    if keyring is None:
+        return kept
+    try:
+        keyring.put(name, json.dumps({one: kept[one] for one in _SECRETS}))
+    except KeyringUnusable:
+        return kept
+    return {one: value for one, value in kept.items() if one not in _SECRETS} | {"in_keyring": True}
 
 
 def _replace(file: Path, text: str) -> None:
@@ -118,14 +156,24 @@ def _write(login: Login) -> dict[str, object]:
         "issuer": login.issuer,
         "expires_at": login.expires_at.isoformat(),
         "token": login.token,
+        "proof_key": login.proof_key,
+        "device": login.device,
     }
 
 
-def _read(kept: Mapping[str, str | int]) -> Login:
+def _object(text: str) -> dict[str, object]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("not an object")  # noqa: TRY004 -- the file is wrong, not the caller's type
+    return value
+
+
+def _read(kept: Mapping[str, object]) -> Login:
     if kept["format"] != _FORMAT:
         raise ValueError("another format")
-    url, issuer, token, expires_at = (str(kept[name]) for name in ("url", "issuer", "token", "expires_at"))
+    texts = (str(kept[name]) for name in ("url", "issuer", "token", "proof_key", "expires_at"))
+    url, issuer, token, proof_key, expires_at = texts
     moment = datetime.fromisoformat(expires_at)
     if moment.tzinfo is None:
         raise ValueError("a time without its zone")
-    return Login(url=url, issuer=issuer, expires_at=moment, token=token)
+    return Login(url, issuer, moment, token, proof_key, device=kept["device"] is True)

@@ -1,30 +1,50 @@
 """Where the client's gateway tokens come from, and how they stay fresh."""
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Protocol
 
-from gateway.client.profile import ProfileStore
+from gateway.client.demand import Demand
+from gateway.client.dpop import ProofKey
+from gateway.client.profile import Login, ProfileStore
 from gateway.clock import Clock, utc_now
-from gateway.errors import LocalFileError, TokenExpired, Unauthenticated, Unavailable
+from gateway.errors import TokenExpired, Unauthenticated, Unavailable
 
-MAX_WORKLOAD_TOKEN_BYTES = 16 * 1024
 _RENEW_AT = 0.8
 """The part of a token's life after which a new one is got. What is left of it covers a gateway that restarts."""
+_ANOTHER_LOGIN = "Log in again with what is asked for; this token cannot be made stronger."
 
 
-class TokenSource(Protocol):
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What goes with a request to the gateway."""
+
+    token: str = field(repr=False)
+    key: ProofKey | None = field(default=None, repr=False)
+    """What the token is bound to (RFC 9449); none for a bearer token."""
+
+
+class TokenSource(ABC):
     """Gives a gateway token that is good now. Threads may share it."""
 
-    def token(self) -> str:
-        """Return the token.
+    @abstractmethod
+    def credential(self) -> Credential:
+        """Return the token, with its key where it has one.
 
         Raises:
             Unauthenticated: there is none, and none can be had without a person.
         """
+
+    def step_up(self, refused: Credential, demand: Demand) -> Credential:
+        """Return a stronger credential than the one that the gateway refused.
+
+        Raises:
+            StepUpRequired: there is none to be had here; the hint says how to get one.
+        """
+        del refused
+        raise demand.refusal(_ANOTHER_LOGIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,39 +61,73 @@ class GatewayToken:
         return self.issued_at + (self.expires_at - self.issued_at) * _RENEW_AT
 
 
-Exchange = Callable[[str], GatewayToken]
-"""Gives a gateway token for a workload token."""
+Exchange = Callable[[str, ProofKey | None], GatewayToken]
+"""Gives a gateway token for a workload token, bound to the key if there is one."""
+LogInAgain = Callable[[Login, Demand], Login]
+"""Asks the person for a stronger login at the same gateway and issuer."""
 
 
-class StaticToken:
-    """A token that somebody else got (`GATEWAY_TOKEN`)."""
+class StaticToken(TokenSource):
+    """A token that somebody else got (`GATEWAY_TOKEN`), with the key that it is bound to."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, text: str, *, key: ProofKey | None = None) -> None:
+        self._credential = Credential(text, key)
 
-    def token(self) -> str:
+    def credential(self) -> Credential:
         """Return the token as it was given."""
-        return self._text
+        return self._credential
 
 
-class StoredToken:
+class StoredToken(TokenSource):
     """The token that `gateway login` left in a profile. It is read again once it ended: a new login takes hold."""
 
-    def __init__(self, store: ProfileStore, profile: str, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        store: ProfileStore,
+        profile: str,
+        *,
+        log_in_again: LogInAgain | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
         self._store = store
         self._profile = profile
+        self._log_in_again = log_in_again
         self._clock = clock
-        self._login = store.find(profile)
+        self._lock = threading.Lock()
+        self._login: Login | None = None
+        self._credential = Credential("")
+        self._take(store.find(profile))
 
-    def token(self) -> str:
+    def credential(self) -> Credential:
         """Return the token.
 
         Raises:
             Unauthenticated: nobody is logged in.
             TokenExpired: the login has ended.
         """
+        with self._lock:
+            self._present()
+            return self._credential
+
+    def step_up(self, refused: Credential, demand: Demand) -> Credential:
+        """Return a stronger credential: of a login in another thread or process since, else of one asked for now.
+
+        Raises:
+            StepUpRequired: no person can be asked; the hint is the command to type.
+            Unauthenticated: the person did not log in.
+        """
+        with self._lock:
+            self._take(self._store.find(self._profile))
+            login = self._present()
+            if login.token == refused.token:
+                if self._log_in_again is None:
+                    raise demand.refusal(f"Log in again: {demand.command(self._profile)}")
+                self._keep(self._log_in_again(login, demand))
+            return self._credential
+
+    def _present(self) -> Login:
         if self._login is None or self._clock() >= self._login.expires_at:
-            self._login = self._store.find(self._profile)
+            self._take(self._store.find(self._profile))
         if self._login is None:
             raise Unauthenticated(f"Nobody is logged in (profile {self._profile}).", hint="Log in: gateway login URL")
         if self._clock() >= self._login.expires_at:
@@ -81,53 +135,50 @@ class StoredToken:
                 f"The login at {self._login.url} ended at {self._login.expires_at:%Y-%m-%d %H:%M} UTC.",
                 hint="Log in again: gateway login",
             )
-        return self._login.token
+        return self._login
+
+    def _keep(self, login: Login) -> None:
+        self._store.save(self._profile, login)
+        self._take(login)
+
+    def _take(self, login: Login | None) -> None:
+        if login is not None and login != self._login:
+            # One key object for as long as the login lasts: it remembers the server's nonces.
+            self._credential = Credential(login.token, ProofKey.load(login.proof_key) if login.proof_key else None)
+        self._login = login
 
 
-class WorkloadToken:
-    """Tokens for a job, which exchanges the one that its platform keeps fresh in a file."""
+class WorkloadToken(TokenSource):
+    """Tokens for a job, which exchanges the one that its platform keeps fresh."""
 
-    def __init__(self, file: Path, exchange: Exchange, *, clock: Clock = utc_now) -> None:
-        self._file = file
+    def __init__(
+        self, read: Callable[[], str], exchange: Exchange, *, key: ProofKey | None = None, clock: Clock = utc_now
+    ) -> None:
+        self._read = read
         self._exchange = exchange
+        self._key = key
         self._clock = clock
         self._lock = threading.Lock()
         self._current: GatewayToken | None = None
 
-    def token(self) -> str:
+    def credential(self) -> Credential:
         """Return the token, renewed ahead of its end by one thread for all.
 
         Raises:
             LocalFileError: the workload token cannot be read.
             Unauthenticated: the gateway refuses it.
-            Unavailable: there is no token, and the gateway or the issuer is away.
+            Unavailable: there is no token, and the gateway, the issuer or the platform is away.
         """
         with self._lock:
             if self._current is None or self._clock() >= self._current.renew_at:
                 self._current = self._renew(self._current)
-            return self._current.text
+            return Credential(self._current.text, self._key)
 
     def _renew(self, old: GatewayToken | None) -> GatewayToken:
         try:
-            # Read afresh each time: Kubernetes and others replace the file's content under way.
-            return self._exchange(read_workload_token(self._file))
+            # Read afresh each time: Kubernetes and others replace the token under way.
+            return self._exchange(self._read(), self._key)
         except Unavailable:
             if old is None or self._clock() >= old.expires_at - timedelta(seconds=1):
                 raise
             return old
-
-
-def read_workload_token(file: Path) -> str:
-    """Return the token in a file, without the white space around it.
-
-    Raises:
-        LocalFileError: it cannot be read, is empty, or is too long for a token.
-    """
-    try:
-        with file.open(encoding="ascii") as opened:
-            text = opened.read(MAX_WORKLOAD_TOKEN_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise LocalFileError(f"The workload token {file} cannot be read: {type(error).__name__}.") from error
-    if not text.strip() or len(text) > MAX_WORKLOAD_TOKEN_BYTES:
-        raise LocalFileError(f"The workload token {file} is empty, or longer than {MAX_WORKLOAD_TOKEN_BYTES:,} bytes.")
-    return text.strip()

@@ -9,7 +9,7 @@ from gateway.client.tokens import StaticToken
 from gateway.clock import utc_now
 from gateway.errors import InvalidConfiguration, Unauthenticated
 
-NOTHING = Environment(url=None, token=None, profile=None)
+NOTHING = Environment()
 
 
 @pytest.fixture(autouse=True)
@@ -43,19 +43,19 @@ def test_a_token_without_a_url_is_told():
 def test_the_stored_login_knows_its_gateway(home):
     log_in(home, "default", "https://one.example/")
     url, tokens = find_caller(None, None, None, NOTHING)
-    assert (url, tokens.token()) == ("https://one.example", "of-default")
+    assert (url, tokens.credential().token) == ("https://one.example", "of-default")
 
 
 def test_arguments_go_before_the_environment(home):
     log_in(home, "mine", "https://one.example")
-    environment = Environment(url=None, token="from-the-environment", profile="other")
-    assert find_caller(None, "mine", None, environment)[1].token() == "of-mine"
-    assert find_caller("https://x.example/", None, None, environment)[1].token() == "from-the-environment"
+    environment = Environment(token="from-the-environment", profile="other")
+    assert find_caller(None, "mine", None, environment)[1].credential().token == "of-mine"
+    assert find_caller("https://x.example/", None, None, environment)[1].credential().token == "from-the-environment"
 
 
 def test_the_environment_names_the_profile(home):
     log_in(home, "mine", "https://one.example")
-    assert find_caller(None, None, None, Environment(url=None, token=None, profile="mine"))[1].token() == "of-mine"
+    assert find_caller(None, None, None, Environment(profile="mine"))[1].credential().token == "of-mine"
 
 
 def test_an_empty_variable_is_none_and_a_token_is_not_shown():

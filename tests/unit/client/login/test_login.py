@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from gateway.client.login import login_in_browser
+from gateway.client.login import Wishes, login_in_browser
 from gateway.errors import LoginFailed
 
 
@@ -32,7 +32,7 @@ def test_an_answer_that_somebody_else_sends_first_ends_the_login(gateway, person
 
 def test_a_person_who_never_comes_ends_the_login(gateway):
     with pytest.raises(LoginFailed, match="within"):
-        login_in_browser(gateway, show_url=lambda _: None, timeout=timedelta(milliseconds=20))
+        login_in_browser(gateway, show_url=lambda _: None, wishes=Wishes(timeout=timedelta(milliseconds=20)))
 
 
 def test_an_interrupted_login_leaves_no_port_open(gateway):

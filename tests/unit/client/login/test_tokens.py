@@ -3,9 +3,10 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.client.platform import from_file
 from gateway.client.profile import Login, ProfileStore
-from gateway.client.tokens import GatewayToken, StoredToken, WorkloadToken, read_workload_token
-from gateway.errors import GatewayUnavailable, LocalFileError, TokenExpired, Unauthenticated
+from gateway.client.tokens import GatewayToken, StoredToken, WorkloadToken
+from gateway.errors import GatewayUnavailable, TokenExpired, Unauthenticated
 
 HOUR = timedelta(hours=1)
 
@@ -18,7 +19,7 @@ class Exchange:
         self.shown = []
         self.failure = None
 
-    def __call__(self, workload_token):
+    def __call__(self, workload_token, key):
         self.shown.append(workload_token)
         if self.failure:
             raise self.failure
@@ -45,12 +46,12 @@ def file(tmp_path):
 
 @pytest.fixture
 def source(file, exchange, clock):
-    return WorkloadToken(file, exchange, clock=clock)
+    return WorkloadToken(from_file(file), exchange, clock=clock)
 
 
 def test_without_a_login_the_next_step_is_said(store, clock):
     with pytest.raises(Unauthenticated, match="Nobody") as caught:
-        StoredToken(store, "default", clock=clock).token()
+        StoredToken(store, "default", clock=clock).credential()
     assert "gateway login" in caught.value.hint
 
 
@@ -58,10 +59,10 @@ def test_a_login_ends_at_its_expiry(store, clock):
     store.save("default", Login("https://g", "people", clock() + HOUR, "t"))
     source = StoredToken(store, "default", clock=clock)
     clock.advance(minutes=59, seconds=59)
-    assert source.token() == "t"
+    assert source.credential().token == "t"
     clock.advance(seconds=1)
     with pytest.raises(TokenExpired, match="https://g") as caught:
-        source.token()
+        source.credential()
     assert "gateway login" in caught.value.hint
 
 
@@ -70,56 +71,41 @@ def test_a_new_login_takes_hold_under_way(store, clock):
     source = StoredToken(store, "default", clock=clock)
     clock.advance(hours=1)
     store.save("default", Login("https://g", "people", clock() + HOUR, "new"))
-    assert source.token() == "new"
+    assert source.credential().token == "new"
 
 
 def test_a_workload_token_is_read_afresh_at_each_renewal(source, file, exchange, clock):
-    assert source.token() == source.token() == "gateway-1"
+    assert source.credential().token == source.credential().token == "gateway-1"
     file.write_text("workload-2")
     clock.advance(minutes=47, seconds=59)
-    assert source.token() == "gateway-1"
+    assert source.credential().token == "gateway-1"
     clock.advance(seconds=1)
-    assert source.token() == "gateway-2"
+    assert source.credential().token == "gateway-2"
     assert exchange.shown == ["workload-1", "workload-2"]
 
 
 def test_while_the_gateway_is_away_the_old_token_serves_to_its_end(source, exchange, clock):
-    source.token()
+    source.credential()
     exchange.failure = GatewayUnavailable("away")
     clock.advance(minutes=59)
-    assert source.token() == "gateway-1"
+    assert source.credential().token == "gateway-1"
     clock.advance(minutes=1)
     with pytest.raises(GatewayUnavailable):
-        source.token()
+        source.credential()
 
 
 def test_a_refusal_is_not_papered_over_with_the_old_token(source, exchange, clock):
-    source.token()
+    source.credential()
     exchange.failure = Unauthenticated("revoked")
     clock.advance(minutes=50)
     with pytest.raises(Unauthenticated):
-        source.token()
+        source.credential()
 
 
 def test_all_threads_share_one_renewal(source, exchange):
-    threads = [threading.Thread(target=source.token) for _ in range(20)]
+    threads = [threading.Thread(target=source.credential) for _ in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(exchange.shown) == 1
-
-
-@pytest.mark.parametrize("content", [b"", b" \n", b"a" * (16 * 1024 + 1), b"\xff"])
-def test_a_file_that_holds_no_token_is_named(tmp_path, content):
-    file = tmp_path / "token"
-    file.write_bytes(content)
-    with pytest.raises(LocalFileError, match=str(file)):
-        read_workload_token(file)
-
-
-def test_a_file_that_is_missing_is_named(tmp_path):
-    with pytest.raises(LocalFileError, match=str(tmp_path)):
-        read_workload_token(tmp_path / "none")
-    with pytest.raises(LocalFileError, match=str(tmp_path)):
-        read_workload_token(tmp_path)

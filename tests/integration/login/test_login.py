@@ -14,7 +14,7 @@ from gateway.devstack.network import free_ports
 from gateway.devstack.process import Process, answers
 
 pytestmark = pytest.mark.integration
-POLICIES = Path(__file__).parents[2] / "policies"
+POLICIES = Path(__file__).parents[3] / "policies"
 
 
 @pytest.fixture(scope="module")
