@@ -20,11 +20,13 @@ from gateway.broker.access import Guard
 from gateway.broker.advise import Advise
 from gateway.broker.browse import Browse
 from gateway.broker.health import Health
+from gateway.broker.leases import Leases
 from gateway.broker.links import Lifetimes, Links, StreamLinksSource
 from gateway.broker.pages import PagesOf, SealedPages
 from gateway.broker.policy_watch import PolicyWatch
 from gateway.broker.publish import Publish
 from gateway.broker.review import Review
+from gateway.broker.revoke import Revoke
 from gateway.broker.rotate import Rotate
 from gateway.broker.sign_in import SignIn
 from gateway.broker.streams import Streams
@@ -42,6 +44,9 @@ from gateway.settings import Settings, StorageSettings
 from gateway.state.catalog import SqlCatalog
 from gateway.state.engine import Database
 from gateway.state.keys import SqlWrappedKeys
+from gateway.state.leases import SqlLeases
+from gateway.state.link_uses import SqlLinkUses
+from gateway.state.revocations import SqlRevocations
 from gateway.state.schema import migrate
 from gateway.storage.s3 import S3ObjectStore
 
@@ -85,6 +90,8 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         watch = PolicyWatch(policies, journal, clock)
         opened.callback(asyncio.create_task(watch.run()).cancel)
         links = settings.links
+        revocations = SqlRevocations(database, clock)
+        leases = Leases(guard, catalog, SqlLeases(database, clock), revocations, clock, longest=settings.leases.max_ttl)
         yield Broker(
             sign_in=SignIn(TokenExchange(issuers, tokens), tokens, journal, clock),
             browse=Browse(guard, catalog, pages_of),
@@ -97,8 +104,20 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
                 pages_of,
                 clock,
                 lifetimes=Lifetimes(links.default_ttl, links.min_ttl, links.max_ttl),
+                leases=leases,
+                revocations=revocations,
             ),
-            streams=Streams(stream_links, keys, objects, journal, clock),
+            leases=leases,
+            revoke=Revoke(guard, revocations, clock),
+            streams=Streams(
+                stream_links,
+                keys,
+                objects,
+                journal,
+                clock,
+                revocations=revocations,
+                uses=SqlLinkUses(database, clock),
+            ),
             publish=Publish(guard, catalog, objects, signer, keys, pages_of, clock, link_ttl=links.max_ttl),
             rotate=Rotate(guard, catalog, keys),
             review=Review(guard, journal),
@@ -130,6 +149,7 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
         ),
         max_body_bytes=settings.server.max_body_bytes,
         max_commit_bytes=settings.server.max_commit_bytes,
+        cors_origins=settings.links.cors_origins,
     )
 
 

@@ -225,6 +225,14 @@ class Principal:
     expires_at: datetime | None = None
     session_policies: tuple[str, ...] = ()
     """Policy documents (JSON) that narrow this token: each must allow as well (RFC 9396)."""
+    client_id: str = ""
+    """Which of the issuer's clients the login was for, as the issuer says."""
+    login_at: datetime | None = None
+    """When the issuer made the token that began it all; what is revoked up to a moment is compared with it."""
+    origins: tuple[str, ...] = ()
+    """The ids of the tokens that this one was exchanged from, the oldest first."""
+    key_thumbprint: str = ""
+    """The key that must prove possession of the token (RFC 9449 6.1: `jkt`); empty for a bearer token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,6 +391,14 @@ class RevocationKind(StrEnum):
     """All that somebody was given, by `<issuer's alias>/<name>`."""
     RESOURCE = "resource"
     """All that was given out of a dataset or model, by its name."""
+    SUBJECT = "subject"
+    """All logins of somebody, by `<issuer's alias>/<subject>`, which stays when a name changes hands."""
+    TOKEN = "token"  # noqa: S105  a kind's name
+    """One token, an issuer's or ours, and all that it was exchanged for, by its `jti`."""
+    ISSUER = "issuer"
+    """All logins through an issuer, by its alias."""
+    CLIENT = "client"
+    """All logins through one of an issuer's clients, by `<issuer's alias>/<client id>`."""
 
 
 @dataclass(frozen=True, slots=True)

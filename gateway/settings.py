@@ -5,10 +5,11 @@ Secrets are named by file, never held in the settings themselves, so that a dump
 
 import tomllib
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -88,13 +89,32 @@ class LinkSettings(_Section):
 
     default_ttl: Seconds = timedelta(minutes=5)
     min_ttl: Seconds = timedelta(seconds=1)
-    max_ttl: Seconds = timedelta(hours=1)
+    max_ttl: Annotated[Seconds, Field(le=timedelta(hours=1))] = timedelta(hours=1)
+    cors_origins: list[Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]] = []
+    """Origins whose pages may follow stream links from a browser, as browsers write them: `https://host[:port]`."""
+
+
+class LeaseSettings(_Section):
+    """How long leases live."""
+
+    max_ttl: Annotated[Seconds, Field(gt=timedelta(0), le=timedelta(days=30))] = timedelta(days=7)
 
 
 class TokenSettings(_Section):
     """Gateway tokens."""
 
     lifetime: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(hours=1))] = timedelta(hours=1)
+
+
+class TokenKind(StrEnum):
+    """What a token of an issuer is for."""
+
+    ACCESS_TOKEN = "access_token"  # noqa: S105  a kind's name
+    """For an API like ours, by RFC 9068; good for calls, and to be exchanged."""
+    ID_TOKEN = "id_token"  # noqa: S105  the same
+    """Says who logged in (OpenID Connect Core 1.0, 2); good to be exchanged."""
+    WORKLOAD = "workload"
+    """Says which job or service runs: Kubernetes, GitHub Actions, GitLab CI, SPIFFE; good to be exchanged."""
 
 
 class ClaimMapping(_Section):
@@ -123,6 +143,29 @@ class IssuerSettings(_Section):
     client_id: str | None = None
     """The public client that `gateway login` uses; none where people do not log in."""
     scopes: list[str] = ["openid"]
+    tokens: list[TokenKind] = Field(default=[], validate_default=True)
+    """What we take from it; ID tokens and access tokens of users, workload tokens and access tokens of workloads."""
+    when: dict[str, str | list[str]] = {}
+    """Claims that a token must have for these settings to be about it: a text, or one of a list; `*` is any text.
+    Of several settings for one issuer, the first that names one of the token's audiences and fits it is the one."""
+    access_token_claims: dict[str, str] = {}
+    """Claims that tell an access token where the issuer does not write `typ: at+jwt`, like Keycloak's `typ: Bearer`."""
+    max_token_age: Annotated[timedelta, Field(gt=timedelta(0))] | None = None
+    """How old a token may be by its `iat`, even if it is good for longer."""
+    max_login_age: Annotated[timedelta, Field(gt=timedelta(0))] | None = None
+    """How long ago the person may have logged in, by `auth_time`."""
+    required_acr: list[str] = []
+    """The login must be of one of these classes."""
+    required_amr: list[str] = []
+    """The login must have used each of these methods."""
+    dpop: Literal["optional", "required"] = "optional"
+    """Whether tokens must be bound to a key of the client (RFC 9449)."""
+
+    @field_validator("tokens")
+    @classmethod
+    def _usual_tokens(cls, tokens: list[TokenKind], info: ValidationInfo) -> list[TokenKind]:
+        workload = info.data.get("kind") is PrincipalKind.WORKLOAD
+        return tokens or [TokenKind.WORKLOAD if workload else TokenKind.ID_TOKEN, TokenKind.ACCESS_TOKEN]
 
 
 class Settings(BaseSettings):
@@ -137,6 +180,7 @@ class Settings(BaseSettings):
     audit: AuditSettings
     policy: PolicySettings
     links: LinkSettings = LinkSettings()
+    leases: LeaseSettings = LeaseSettings()
     tokens: TokenSettings = TokenSettings()
     issuers: list[IssuerSettings] = Field(min_length=1)
     development: bool = False

@@ -1,9 +1,25 @@
 """The HTTP interface, where policy is enforced: one router a file. It translates, and decides nothing."""
 
+from collections.abc import Sequence
+
 from fastapi import FastAPI
 
 from gateway import __version__
-from gateway.api import audit, health, keys, links, policy, problems, pushes, resources, stream, tokens
+from gateway.api import (
+    audit,
+    health,
+    keys,
+    leases,
+    links,
+    policy,
+    problems,
+    pushes,
+    resources,
+    revocations,
+    stream,
+    tokens,
+)
+from gateway.api.cors import AllowOrigins
 from gateway.api.middleware import BoundBody, Envelop
 from gateway.api.schemas import LoginOut
 from gateway.broker import Broker
@@ -16,6 +32,7 @@ def create_api(
     how_to_log_in: LoginOut,
     max_body_bytes: int,
     max_commit_bytes: int,
+    cors_origins: Sequence[str] = (),
 ) -> FastAPI:
     """Return the ASGI application over the use cases."""
     app = FastAPI(
@@ -29,9 +46,10 @@ def create_api(
     app.state.broker = broker
     app.state.public_url = public_url
     app.state.how_to_log_in = how_to_log_in
-    for module in (tokens, resources, links, pushes, keys, audit, policy, stream, health):
+    for module in (tokens, resources, links, leases, revocations, pushes, keys, audit, policy, stream, health):
         app.include_router(module.router)
     problems.install(app)
     app.add_middleware(BoundBody, limit=max_body_bytes, long_limit=max_commit_bytes, long_suffix=pushes.COMMIT_SUFFIX)
+    app.add_middleware(AllowOrigins, origins=cors_origins, below=stream.PREFIX)
     app.add_middleware(Envelop)  # the outermost, so that refusals have an id and headers as well
     return app

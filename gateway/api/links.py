@@ -14,5 +14,14 @@ async def issue_links(
     broker: UseCases, caller: Authenticated, name: Named, ref: Referred, body: LinksRequest
 ) -> LinksOut:
     """Issue a link for each path, all of one version; each path is decided on its own, and one refusal refuses all."""
-    version, issued = await broker.links.issue(caller, name, ref, paths=body.paths, mode=body.mode, ttl=body.ttl)
+    version, issued = await broker.links.issue(
+        caller,
+        name,
+        ref,
+        paths=body.paths,
+        mode=body.mode,
+        ttl=body.ttl,
+        restrictions=body.restrictions,
+        lease_id=body.lease,
+    )
     return LinksOut(version=VersionOut.of(version), links=[LinkOut.of(link) for link in issued])

@@ -11,16 +11,21 @@ from gateway.broker.browse import Described, Files, Listed
 from gateway.broker.links import IssuedLink
 from gateway.broker.publish import Upload
 from gateway.envelope import ciphertext_size
+from gateway.links.restrictions import MAX_USES, Restrictions, parse_network
 from gateway.policy import Explanation
 
 MAX_BATCH = 1000
 """Items that one request may ask for."""
 MAX_PART_BATCH = 100
 MAX_FILE_BYTES = 1 << 50
+MAX_SECONDS = 366 * 86_400
+"""More than any setting lets through; a number that is a time."""
 
 PlaintextSize = Annotated[int, Field(ge=0, le=MAX_FILE_BYTES)]
 Path = Annotated[str, Field(description=f"Relative, '/'-separated, at most {model.MAX_PATH_BYTES} bytes.")]
 """`gateway.model.check_path` says what is wrong with it, by name; the body's own limit bounds it before."""
+Position = Annotated[int, Field(ge=0, lt=MAX_FILE_BYTES)]
+LeaseId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 MAX_NUMBER = 999_999_999
 """Of a version, as `VersionRef` spells it; more than a push has objects."""
@@ -38,6 +43,25 @@ class LinksRequest(_Wire):
     paths: Annotated[list[Path], Field(min_length=1, max_length=MAX_BATCH)]
     mode: model.LinkMode = model.LinkMode.DIRECT
     ttl_seconds: Annotated[int | None, Field(ge=1, le=3600)] = None
+    range: Annotated[
+        tuple[Position, Position] | None, Field(description="First and last byte that a stream link may read.")
+    ] = None
+    network: Annotated[str | None, Field(max_length=64, description="CIDR block where it may be used.")] = None
+    uses: Annotated[int | None, Field(ge=1, le=MAX_USES, description="How often it may send bytes.")] = None
+    lease: Annotated[LeaseId | None, Field(description="The lease to issue under.")] = None
+
+    @property
+    def restrictions(self) -> Restrictions:
+        """What stream links are narrowed to.
+
+        Raises:
+            InvalidInput: the range is empty, or the network none.
+        """
+        return Restrictions(
+            span=(self.range[0], self.range[1] + 1) if self.range else None,
+            network=parse_network(self.network) if self.network is not None else None,
+            uses=self.uses,
+        )
 
     @property
     def ttl(self) -> timedelta | None:
@@ -459,3 +483,63 @@ class TokenErrorOut(_Wire):
 
 def _base64url(key: bytes) -> str:
     return base64.urlsafe_b64encode(key).decode().rstrip("=")
+
+
+class LeaseRequest(_Wire):
+    """A lease to make."""
+
+    resources: Annotated[list[Annotated[str, Field(max_length=160)]], Field(min_length=1, max_length=100)]
+    purpose: Annotated[str, Field(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9 ._:/#@+-]{0,198}[A-Za-z0-9._])?$")]
+    ttl_seconds: Annotated[int, Field(ge=1, le=MAX_SECONDS)]
+
+
+class LeaseOut(_Wire):
+    """A lease."""
+
+    id: str
+    holder: str
+    resources: list[str]
+    purpose: str
+    created_at: datetime
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, lease: model.Lease) -> Self:
+        """Translate."""
+        return cls(
+            id=lease.id,
+            holder=f"{lease.issuer}/{lease.holder}",
+            resources=[str(name) for name in lease.resources],
+            purpose=lease.purpose,
+            created_at=lease.created_at,
+            expires_at=lease.expires_at,
+        )
+
+
+class LeasesOut(_Wire):
+    """The leases that the caller may list."""
+
+    leases: list[LeaseOut]
+
+
+class RevocationRequest(_Wire):
+    """What to take back."""
+
+    kind: model.RevocationKind
+    value: Annotated[str, Field(min_length=1, max_length=320)]
+    freeze_seconds: Annotated[
+        int, Field(ge=0, le=MAX_SECONDS, description="For how long nothing new is issued either.")
+    ] = 0
+
+
+class RevocationOut(_Wire):
+    """What was taken back."""
+
+    kind: model.RevocationKind
+    value: str
+    issued_before: datetime
+
+    @classmethod
+    def of(cls, revocation: model.Revocation) -> Self:
+        """Translate."""
+        return cls(kind=revocation.kind, value=revocation.value, issued_before=revocation.issued_before)

@@ -11,7 +11,7 @@ from gateway.api.dependencies import Came, UseCases
 from gateway.api.problems import RESPONSES, answer
 from gateway.broker.access import Origin
 from gateway.broker.streams import Streams
-from gateway.errors import RangeNotSatisfiable
+from gateway.errors import AccessDenied, RangeNotSatisfiable
 from gateway.links.byte_range import ByteRange, parse_range, unsatisfied_range
 from gateway.links.claims import StreamClaims
 from gateway.links.disposition import attachment
@@ -19,9 +19,10 @@ from gateway.links.preconditions import Precondition, entity_tag, evaluate, rang
 from gateway.links.stream import MAX_TOKEN_CHARS
 
 router = APIRouter(tags=["stream links"])
+PREFIX = "/d/"
 
 _ANSWERS: dict[int | str, dict[str, object]] = {
-    **{status: RESPONSES[status] for status in (403, 502, 503)},
+    **{status: RESPONSES[status] for status in (403, 422, 502, 503)},
     200: {"content": {"application/octet-stream": {}}, "description": "The file."},
     206: {"content": {"application/octet-stream": {}}, "description": "A range of it."},
     304: {"description": "The client has it already."},
@@ -69,6 +70,17 @@ async def follow_link(
         return Response(status_code=status, headers=headers, media_type="application/octet-stream")
     body = await _body(broker.streams, claims, span, origin)
     return StreamingResponse(body, status, headers=headers, media_type="application/octet-stream")
+
+
+@router.api_route("/d/{token}", methods=["DELETE", "PATCH", "POST", "PUT"], include_in_schema=False)
+async def refuse_method(request: Request, broker: UseCases, origin: Came, token: str) -> Response:
+    """Refuse any other method, once that is recorded."""
+    try:
+        await broker.streams.open(token, request.method, origin)
+    except AccessDenied as error:
+        allowed = {"allow": "GET, HEAD"}
+        return answer(request, HTTPStatus.METHOD_NOT_ALLOWED, error.code, error.message, error.hint, headers=allowed)
+    raise AssertionError("A link allowed a method that it is not for.")
 
 
 def _span(request: Request, etag: str, size: int) -> ByteRange | None:

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from gateway.broker.advise import Advise
 from gateway.broker.browse import Browse
 from gateway.broker.health import Health
+from gateway.broker.leases import Leases
 from gateway.broker.links import Links
 from gateway.broker.publish import Publish
 from gateway.broker.review import Review
+from gateway.broker.revoke import Revoke
 from gateway.broker.rotate import Rotate
 from gateway.broker.sign_in import SignIn
 from gateway.broker.streams import Streams
@@ -20,6 +22,8 @@ class Broker:
     sign_in: SignIn
     browse: Browse
     links: Links
+    leases: Leases
+    revoke: Revoke
     streams: Streams
     publish: Publish
     rotate: Rotate

@@ -122,19 +122,31 @@ class Guard:
 
     @asynccontextmanager
     async def reading(
-        self, caller: Caller, action: str, resource: str, *, about: Resource | None = None
+        self,
+        caller: Caller,
+        action: str,
+        resource: str,
+        *,
+        about: Resource | None = None,
+        extra: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Grant]:
         """Ask for one thing, and run the block as `recorded` does."""
-        grant = self.ask(caller, action, resource, about=about)
+        grant = self.ask(caller, action, resource, about=about, extra=extra)
         async with self.recorded([grant]):
             yield grant
 
     @asynccontextmanager
     async def changing(
-        self, caller: Caller, action: str, resource: str, *, about: Resource | None = None
+        self,
+        caller: Caller,
+        action: str,
+        resource: str,
+        *,
+        about: Resource | None = None,
+        extra: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Grant]:
         """Like `reading`, for blocks that change something: the intent is durable before the block runs."""
-        grant = self.ask(caller, action, resource, about=about)
+        grant = self.ask(caller, action, resource, about=about, extra=extra)
         if grant.decision.allowed:
             await self._journal.append(self._event(grant, intent=True))
         async with self.recorded([grant]):

@@ -1,11 +1,12 @@
 """Issues links: decide, resolve, find the file, derive its key, sign, record. Most requests are this one."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from gateway.broker.access import Caller, Guard
 from gateway.broker.layout import object_key_in_bucket
+from gateway.broker.leases import Leases
 from gateway.broker.pages import PagesOf
 from gateway.broker.resolve import find_version, known
 from gateway.catalog import manifest
@@ -14,9 +15,21 @@ from gateway.errors import InvalidInput, TokenExpired
 from gateway.keys.datakeys import DataKeys
 from gateway.keys.derive import object_key
 from gateway.links.claims import StreamGrant
+from gateway.links.restrictions import UNRESTRICTED, Restrictions
 from gateway.links.stream import StreamLinks
-from gateway.model import FileEntry, Link, LinkMode, Resource, ResourceName, Version, VersionRef, check_path
-from gateway.ports import CatalogStore, LinkSigner
+from gateway.model import (
+    FileEntry,
+    Lease,
+    Link,
+    LinkMode,
+    Resource,
+    ResourceName,
+    Version,
+    VersionRef,
+    check_path,
+    marks_of,
+)
+from gateway.ports import CatalogStore, LinkSigner, Revocations
 
 StreamLinksSource = Callable[[], Awaitable[StreamLinks]]
 """Returns the issuer of stream links, whose secret Vault unwraps when it is first needed."""
@@ -34,6 +47,23 @@ class Lifetimes:
 
     def __str__(self) -> str:
         return f"{self.least.total_seconds():g} to {self.most.total_seconds():g} s"
+
+    def true_life(self, wanted: timedelta, caller: Caller, lease: Lease | None, *, now: datetime) -> timedelta:
+        """Return the life that a link gets: what was wanted, and no longer than the caller's token and the lease.
+
+        The signer shortens it further where its own credentials end sooner.
+
+        Raises:
+            InvalidInput: more or less was wanted than links may have.
+            TokenExpired: nothing is left of the token, or of the lease.
+        """
+        if not self.least <= wanted <= self.most:
+            raise InvalidInput(f"A link cannot live for {wanted.total_seconds():g} s.", hint=f"Ask for {self}.")
+        ends = [end for end in (caller.principal.expires_at, lease and lease.expires_at) if end]
+        left = min(ends) - now if ends else wanted
+        if left < _SECOND:
+            raise TokenExpired("Your login or lease ends within a second.", hint="Log in again with 'gateway login'.")
+        return min(wanted, left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +90,8 @@ class Links:
         clock: Clock,
         *,
         lifetimes: Lifetimes,
+        leases: Leases,
+        revocations: Revocations,
     ) -> None:
         self._guard = guard
         self._store = store
@@ -69,6 +101,8 @@ class Links:
         self._pages_of = pages_of
         self._clock = clock
         self._lifetimes = lifetimes
+        self._leases = leases
+        self._revocations = revocations
 
     async def issue(
         self,
@@ -79,23 +113,31 @@ class Links:
         paths: Sequence[str],
         mode: LinkMode,
         ttl: timedelta | None,
+        restrictions: Restrictions = UNRESTRICTED,
+        lease_id: str | None = None,
     ) -> tuple[Version, Sequence[IssuedLink]]:
         """Return a link for each path, all of one version. Each path is decided; one refusal refuses them all.
 
         Raises:
             AccessDenied: policy says no to one of the paths.
             NotFound: there is no such resource, version or file.
-            InvalidInput: the lifetime is out of bounds, or a path breaks the rules.
+            InvalidInput: the lifetime is out of bounds, a path breaks the rules, or S3 could not hold to a restriction.
+            UnknownLease: there is no such lease of the caller's on this resource.
+            Revoked: the lease, or what is asked for, was revoked.
         """
         wanted = ttl if ttl is not None else self._lifetimes.default
-        extra = {"gateway:LinkMode": mode.value, "gateway:LinkTtl": str(int(wanted.total_seconds()))}
+        held = await self._leases.hold(caller, lease_id, name)
+        extra = {"gateway:LinkMode": mode.value, "gateway:LinkTtl": str(int(wanted.total_seconds())), **held.context}
         found = await self._store.find_resource(name)
         grants = [
             self._guard.ask(caller, "gateway:ReadFile", f"{name}/{ref}/{check_path(path)}", about=found, extra=extra)
             for path in paths
         ]
         async with self._guard.recorded(grants):
-            expires_in = self._true_lifetime(caller, wanted)
+            lease, now = held.require(), self._clock()
+            expires_in = self._lifetimes.true_life(wanted, caller, lease, now=now)
+            await self._revocations.check(marks_of(caller.principal, name), issued_at=now)
+            restrictions = _bound(restrictions, mode, lease)
             resource = known(found, name)
             version = await find_version(self._store, resource, ref)
             issue = self._direct if mode is LinkMode.DIRECT else self._stream
@@ -103,35 +145,29 @@ class Links:
             for path, grant in zip(paths, grants, strict=True):
                 grant.version = version
                 grant.facts |= {"mode": mode.value, "ttl_seconds": int(expires_in.total_seconds())}
+                if lease is not None:
+                    grant.facts["lease"] = lease.id
                 self._guard.recheck(grant, f"{name}/v{version.number}/{path}")
                 entry = await self._find(resource, version, path)
-                link = await issue(caller, resource, version, entry, expires_in)
+                link = await issue(caller, resource, version, entry, expires_in, restrictions)
                 if link.get.id:
                     grant.facts["link"] = link.get.id
                 issued.append(link)
             return version, issued
 
-    def _true_lifetime(self, caller: Caller, wanted: timedelta) -> timedelta:
-        """Return the lifetime that a link gets: what was wanted, and no longer than the caller's own token."""
-        if not self._lifetimes.least <= wanted <= self._lifetimes.most:
-            raise InvalidInput(
-                f"A link cannot live for {wanted.total_seconds():g} s.",
-                hint=f"Ask for {self._lifetimes}.",
-            )
-        if caller.principal.expires_at is None:
-            return wanted
-        left = caller.principal.expires_at - self._clock()
-        if left < _SECOND:
-            raise TokenExpired("Your login ends within a second.", hint="Log in again with 'gateway login'.")
-        return min(wanted, left)
-
     async def _find(self, resource: Resource, version: Version, path: str) -> FileEntry:
         return await manifest.lookup(version.digest.removeprefix("sha256:"), path, self._pages_of(resource.id))
 
     async def _direct(
-        self, caller: Caller, resource: Resource, version: Version, entry: FileEntry, expires_in: timedelta
+        self,
+        caller: Caller,
+        resource: Resource,
+        version: Version,
+        entry: FileEntry,
+        expires_in: timedelta,
+        restrictions: Restrictions,
     ) -> IssuedLink:
-        del caller, version  # S3 knows neither
+        del caller, version, restrictions  # S3 knows none of them
         data_key = await self._keys.data_key(resource.id, entry.epoch)
         key = object_key_in_bucket(resource.id, entry.object_id)
         get = self._signer.sign("GET", key, expires_in=expires_in)
@@ -139,9 +175,27 @@ class Links:
         return IssuedLink(entry, get, head, object_key(data_key, resource_id=resource.id, object_id=entry.object_id))
 
     async def _stream(
-        self, caller: Caller, resource: Resource, version: Version, entry: FileEntry, expires_in: timedelta
+        self,
+        caller: Caller,
+        resource: Resource,
+        version: Version,
+        entry: FileEntry,
+        expires_in: timedelta,
+        restrictions: Restrictions,
     ) -> IssuedLink:
         links = await self._stream_links()
-        granted = StreamGrant(caller.principal, resource.id, resource.name, version.number, entry)
+        granted = StreamGrant(
+            caller.principal, resource.id, resource.name, version.number, entry, restrictions=restrictions
+        )
         link = links.issue(granted, expires_in=expires_in)
         return IssuedLink(entry, link, link, None)
+
+
+def _bound(restrictions: Restrictions, mode: LinkMode, lease: Lease | None) -> Restrictions:
+    """Return the restrictions of a link, with the lease that it ends with."""
+    if mode is LinkMode.DIRECT and restrictions != UNRESTRICTED:
+        raise InvalidInput(
+            "S3 cannot hold a direct link to a range, a network or a number of uses.",
+            hint="Ask for a stream link: --mode stream.",
+        )
+    return replace(restrictions, lease=lease.id) if lease else restrictions

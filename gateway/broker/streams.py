@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+
+import anyio
 
 from gateway.audit import event
 from gateway.broker.access import Origin
@@ -10,12 +12,12 @@ from gateway.broker.layout import object_key_in_bucket
 from gateway.broker.links import StreamLinksSource
 from gateway.clock import Clock
 from gateway.envelope import HEADER_BYTES, RangeDecryptor, plan_range, verify_key
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, LinkRefused
 from gateway.keys.datakeys import DataKeys
 from gateway.keys.derive import object_key
 from gateway.links.claims import StreamClaims
-from gateway.model import AccessRequest, Decision, Outcome
-from gateway.ports import EventJournal, ObjectStore
+from gateway.model import AccessRequest, Decision, Mark, Outcome, marks_of
+from gateway.ports import EventJournal, LinkUses, ObjectStore, Revocations
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class _Use:
     start: int
     end: int
     origin: Origin
+    outcome: Outcome = field(default=Outcome.ALLOW, kw_only=True)
 
     @property
     def request(self) -> AccessRequest:
@@ -37,36 +40,53 @@ class _Use:
     @property
     def decision(self) -> Decision:
         """The link itself is what lets the bytes out; the event of its issue says by which policy."""
-        return Decision(Outcome.ALLOW, (f"link#{self.claims.token_id.hex()}",))
+        return Decision(self.outcome, (f"link#{self.claims.token_id.hex()}",))
 
 
 class Streams:
     """The stream links' use cases."""
 
     def __init__(
-        self, stream_links: StreamLinksSource, keys: DataKeys, objects: ObjectStore, journal: EventJournal, clock: Clock
+        self,
+        stream_links: StreamLinksSource,
+        keys: DataKeys,
+        objects: ObjectStore,
+        journal: EventJournal,
+        clock: Clock,
+        *,
+        revocations: Revocations,
+        uses: LinkUses,
     ) -> None:
         self._stream_links = stream_links
         self._keys = keys
         self._objects = objects
         self._journal = journal
         self._clock = clock
+        self._revocations = revocations
+        self._uses = uses
 
     async def open(self, token: str, method: str, origin: Origin) -> StreamClaims:
         """Return what a link grants.
 
         Raises:
-            LinkRefused: we did not sign this link, or not for this method; recorded.
+            LinkRefused: we did not sign this link, or not for this method or this caller's network; recorded.
             LinkExpired: it was good once; recorded.
+            Revoked: it, its lease, its principal or its resource was revoked; recorded.
         """
         links = await self._stream_links()
         try:
-            return links.open(token, method=method)
+            claims = links.open(token, method=method, source_ip=origin.source_ip)
         except GatewayError as error:
             await self._journal.append(
                 event.refused_link(error, at=self._clock(), request_id=origin.request_id, source_ip=origin.source_ip)
             )
             raise
+        try:
+            await self._revocations.check(_marks(claims), issued_at=claims.issued_at)
+        except GatewayError as error:
+            await self._refuse(_Use(claims, 0, 0, origin), error)
+            raise
+        return claims
 
     async def read(self, claims: StreamClaims, start: int, end: int, origin: Origin) -> AsyncIterator[bytes]:
         """Return the plaintext bytes `start` to `end` (exclusive), as they come and authenticate.
@@ -75,10 +95,16 @@ class Streams:
         fails before anything was said to the client. A second event says how many bytes left.
 
         Raises:
+            LinkRefused: the link is not for these bytes, or was used as often as it may; recorded.
             IntegrityError: the object is not what was written.
             StorageUnavailable, VaultUnavailable: a part is away.
         """
         use = _Use(claims, start, end, origin)
+        try:
+            await self._take(claims, start, end)
+        except GatewayError as error:
+            await self._refuse(use, error)
+            raise
         await self._journal.append(self._intended(use))
         plaintext = self._plaintext(claims, start, end)
         try:
@@ -87,6 +113,21 @@ class Streams:
             await self._journal.append(self._served(use, 0, error.code))
             raise
         return self._counted(use, first, plaintext)
+
+    async def _take(self, claims: StreamClaims, start: int, end: int) -> None:
+        """Take a use of the link for these bytes."""
+        restrictions = claims.grant.restrictions
+        restrictions.check_span(start, end)
+        if restrictions.uses is None:
+            return
+        link = claims.token_id.hex()
+        if not await self._uses.take(link, limit=restrictions.uses, expires_at=claims.expires_at):
+            raise LinkRefused("This link was used as often as it may.", hint="Ask for a new one.")
+
+    async def _refuse(self, use: _Use, error: GatewayError) -> None:
+        """Record that a link of ours was not honoured, and whose it was."""
+        refused = replace(use, outcome=Outcome.EXPLICIT_DENY)
+        await self._journal.append(self._served(refused, 0, error.code))
 
     async def note_unread(self, claims: StreamClaims, origin: Origin) -> None:
         """Record the use of a link that sends no bytes: a HEAD, or a condition that did not hold."""
@@ -109,20 +150,23 @@ class Streams:
             yield piece
 
     async def _counted(self, use: _Use, first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
-        sent, failure = 0, None
+        sent, failure, marks = 0, None, _marks(use.claims)
         try:
             async with aclosing(rest):
                 yield first
                 sent = len(first)
                 async for piece in rest:
+                    # A long download ends with its link's revocation, not with the file.
+                    await self._revocations.check(marks, issued_at=use.claims.issued_at)
                     yield piece
                     sent += len(piece)
         except GatewayError as error:
             failure = error.code
             raise
         finally:
-            # Also when the client left half-way: what left is what is recorded.
-            await self._journal.append(self._served(use, sent, failure))
+            # Also when the client left half-way, which cancels us: what left is what is recorded.
+            with anyio.CancelScope(shield=True):
+                await self._journal.append(self._served(use, sent, failure))
 
     def _intended(self, use: _Use) -> Mapping[str, object]:
         return event.decided(
@@ -147,3 +191,8 @@ class Streams:
             sent=sent,
             failure=failure,
         )
+
+
+def _marks(claims: StreamClaims) -> tuple[Mark, ...]:
+    grant = claims.grant
+    return marks_of(grant.principal, grant.resource, link=claims.token_id.hex(), lease=grant.restrictions.lease)

@@ -1,0 +1,88 @@
+"""Takes back what was given out: a link, a lease, all of a principal's, all of a dataset's; everywhere in seconds."""
+
+import re
+from datetime import datetime, timedelta
+
+from gateway.broker.access import Caller, Guard
+from gateway.clock import Clock
+from gateway.errors import InvalidInput
+from gateway.model import Principal, ResourceName, Revocation, RevocationKind
+from gateway.ports import Revocations
+
+SLACK = timedelta(seconds=5)
+"""How long another instance may issue on a mark without knowing; what it issues meanwhile is revoked as well."""
+KEPT = timedelta(days=31)
+"""Longer than anything lives that we issue."""
+MAX_FREEZE = timedelta(days=30)
+
+_ID = r"[0-9a-f]{32}"
+_ALIAS = r"[a-z0-9][a-z0-9-]{0,31}"
+_TEXT = r"[^\x00-\x1f\x7f]{1,255}"
+_FORMS = {
+    RevocationKind.LINK: (_ID, "32 hex digits, as the audit journal names it"),
+    RevocationKind.LEASE: (_ID, "32 hex digits, as 'gateway lease ls' shows it"),
+    RevocationKind.PRINCIPAL: (f"{_ALIAS}/{_TEXT}", "ISSUER/NAME, like people/ada"),
+    RevocationKind.SUBJECT: (f"{_ALIAS}/{_TEXT}", "ISSUER/SUBJECT, as the audit journal names them"),
+    RevocationKind.CLIENT: (f"{_ALIAS}/{_TEXT}", "ISSUER/CLIENT"),
+    RevocationKind.ISSUER: (_ALIAS, "an issuer's alias"),
+    RevocationKind.TOKEN: (_TEXT, "the token's jti"),
+}
+
+
+def revocation_of(
+    kind: RevocationKind,
+    value: str,
+    *,
+    at: datetime,
+    by: Principal,
+    freeze: timedelta = timedelta(0),
+    until: datetime | None = None,
+) -> Revocation:
+    """Return the revocation of all that was issued so far, and that is issued while it is frozen."""
+    last = at + max(freeze, SLACK)
+    return Revocation(kind, value, last, (until or last) + KEPT, f"{by.issuer}/{by.name}")
+
+
+def check_value(kind: RevocationKind, value: str) -> str:
+    """Return `value` if it can name a thing of this kind, in its one spelling.
+
+    >>> check_value(RevocationKind.PRINCIPAL, "people/ada")
+    'people/ada'
+
+    Raises:
+        InvalidInput: it cannot; a revocation that never matches would be no revocation.
+    """
+    if kind is RevocationKind.RESOURCE:
+        return str(ResourceName.parse(value))
+    form, words = _FORMS[kind]
+    if not re.fullmatch(form, value):
+        raise InvalidInput(f"{value[:80]!r} names no {kind}.", hint=f"Write {words}.")
+    return value
+
+
+class Revoke:
+    """The revocation use case."""
+
+    def __init__(self, guard: Guard, revocations: Revocations, clock: Clock) -> None:
+        self._guard = guard
+        self._revocations = revocations
+        self._clock = clock
+
+    async def revoke(self, caller: Caller, kind: RevocationKind, value: str, *, freeze: timedelta) -> Revocation:
+        """Revoke what was issued on this mark until now, and what is asked for while it is frozen.
+
+        Policy is asked on the dataset or model itself, else on `link/<id>`, `lease/<id>`, `principal/<issuer>/<name>`.
+
+        Raises:
+            AccessDenied: policy says no.
+            InvalidInput: the value names no such thing, or it shall be frozen for too long.
+        """
+        checked = check_value(kind, value)
+        about = checked if kind is RevocationKind.RESOURCE else f"{kind}/{checked}"
+        async with self._guard.changing(caller, "gateway:Revoke", about) as grant:
+            if not timedelta(0) <= freeze <= MAX_FREEZE:
+                raise InvalidInput("It cannot be frozen for so long.", hint=f"Ask for up to {MAX_FREEZE.days} days.")
+            revocation = revocation_of(kind, checked, at=self._clock(), by=caller.principal, freeze=freeze)
+            grant.facts["freeze_seconds"] = int(freeze.total_seconds())
+            await self._revocations.add(revocation)
+            return revocation
