@@ -2,11 +2,13 @@
 
 import asyncio
 import errno
+import json
 import logging
 import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import uvicorn
@@ -22,7 +24,23 @@ _BACKLOG = 2048
 _DRAIN_SECONDS = 30
 
 
-def run(config: Path) -> None:
+class JsonLines(logging.Formatter):
+    """Writes each record as one JSON object on a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        said = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            said["exception"] = self.formatException(record.exc_info)
+        return json.dumps(said, ensure_ascii=False)
+
+
+def run(config: Path, *, json_logs: bool = False) -> None:
     """Serve until a signal comes.
 
     Raises:
@@ -31,7 +49,10 @@ def run(config: Path) -> None:
         GatewayError: as `gateway.app.assemble`.
     """
     settings = load(config)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler()
+    plain = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler.setFormatter(JsonLines() if json_logs else plain)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     log.setLevel(logging.INFO)
     with listening(settings.server.host, settings.server.port) as listener:
         uvloop.run(_serve(settings, listener))

@@ -21,6 +21,7 @@ def dev(
         Path | None,
         typer.Option("--config", metavar="FILE", help="Further settings (TOML), laid over these."),
     ] = None,
+    _json: Annotated[bool, typer.Option("--json", help="Print JSON, as it does anyway.")] = False,
 ) -> None:
     """Start OpenBao, SeaweedFS and a gateway on this machine, and stop them together.
 

@@ -26,7 +26,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 
 
 @app.command()
-def evaluate() -> None:
+def evaluate(_json: Annotated[bool, typer.Option("--json", help="Print JSON, as it does anyway.")] = False) -> None:
     """Answer requests to the policies beside them: JSON lines in, JSON lines out, each at once.
 
     A line is {"policies": [...], "request": {"principal": ..., "action": ..., "resource": ..., "context": {...}}},

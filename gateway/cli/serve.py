@@ -12,6 +12,7 @@ def serve(
     config: Annotated[Path, typer.Option(help="The settings file; GATEWAY_* variables override it.")] = Path(
         "gateway.toml"
     ),
+    as_json: Annotated[bool, typer.Option("--json", help="Log as lines of JSON.")] = False,
 ) -> None:
     """Run the gateway in the foreground, until Ctrl-C or SIGTERM.
 
@@ -21,4 +22,4 @@ def serve(
 
     if not config.is_file():
         raise InvalidConfiguration(f"There is no settings file {config}.", hint="Name one with --config.")
-    server.run(config)
+    server.run(config, json_logs=as_json)
