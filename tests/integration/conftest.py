@@ -24,7 +24,7 @@ import pytest
 from gateway.audit.chain import verify
 from gateway.audit.entry import read_entry
 from gateway.audit.record import parse
-from gateway.audit.segments import list_segments, read_lines
+from gateway.audit.segments import read_lines
 from gateway.client import Gateway, StaticToken
 from gateway.client.exchange import ID_TOKEN, WORKLOAD_TOKEN, GatewayLogin, LoginIssuer
 from gateway.client.provider import CodeFlow, discover
@@ -52,13 +52,13 @@ class Served:
         return psutil.Process(self.process.pid).memory_info().rss
 
     @property
-    def segment(self):
-        """The file that the journal grows in."""
-        return list_segments(self.folder / "audit")[-1]
+    def journal(self):
+        """The journal's folder."""
+        return self.folder / "audit" / INSTANCE
 
     def records(self):
         """The journal's records, after a check that it is whole."""
-        lines = list(read_lines(self.folder / "audit"))
+        lines = list(read_lines(self.journal))
         assert verify(lines, instance=INSTANCE).finding is None
         return [parse(line) for line in lines]
 
@@ -76,7 +76,7 @@ class Served:
         return [
             read_entry(record)
             for record in self.records()
-            if record.read_event()["metadata"]["correlation_uid"] == request_id
+            if record.read_event()["metadata"].get("correlation_uid") == request_id
         ]
 
     def readiness(self):
@@ -285,6 +285,12 @@ def log_in(stack, issuer, name):
         flow = CodeFlow(people, discover(people, http), CALLBACK, http)
         where = browser.redirect_for(flow.authorize_url(), name=name, password_file=person.password_file)
         return flow.id_token(dict(parse_qsl(urlsplit(where).query)))
+
+
+@pytest.fixture
+def id_token_of(stack):
+    """Logs a person in at a provider of OpenBao, and returns the ID token."""
+    return lambda name, issuer: log_in(stack, issuer, name)
 
 
 @pytest.fixture
