@@ -96,7 +96,7 @@ def crossing_namespaces(statement: Statement) -> Notes:
         for pattern in statement.resources:
             meant = statement.conditions and pattern.text.value in _EVERYTHING
             head = literal(pattern.template)
-            if head.startswith(vocabulary.AUDIT_ROOT):
+            if head.startswith(vocabulary.OTHER_ROOTS):
                 continue
             if not meant and Wild.STAR in pattern.template[:2] and head.count("/") < 2:  # noqa: PLR2004 - kind/namespace/
                 text = f"{pattern.text.value[:80]!r} crosses namespaces: '*' matches '/' as well."
@@ -113,9 +113,7 @@ def never_matching(statement: Statement) -> Notes:
 
 
 def _foreign_resources(statement: Statement) -> Notes:
-    actions = matching_actions(statement)
-    roots = [vocabulary.AUDIT_ROOT] if actions & vocabulary.AUDIT_ACTIONS else []
-    roots += vocabulary.DATA_ROOTS if actions - vocabulary.AUDIT_ACTIONS or not actions else []
+    roots = vocabulary.roots_of(matching_actions(statement)) or vocabulary.DATA_ROOTS
     for pattern in statement.resources:
         head = literal(pattern.template)
         open_end = pattern.template != (head,)

@@ -3,18 +3,24 @@
 `policies/README.md` says what each means, and a test holds the two together.
 """
 
+from collections.abc import Iterable
+
 from gateway.policy.template import fold
 
 ACTIONS = (
+    "gateway:CreateLease",
     "gateway:CreateResource",
     "gateway:DescribeResource",
     "gateway:ExplainDecision",
     "gateway:ListFiles",
+    "gateway:ListLeases",
     "gateway:ListResources",
     "gateway:MoveTag",
     "gateway:PublishVersion",
     "gateway:ReadAudit",
     "gateway:ReadFile",
+    "gateway:Revoke",
+    "gateway:RevokeLease",
     "gateway:RotateKey",
     "gateway:TagResource",
 )
@@ -22,11 +28,25 @@ DATA_ACTIONS = frozenset(
     map(fold, ("gateway:CreateResource", "gateway:ListFiles", "gateway:PublishVersion", "gateway:ReadFile"))
 )
 """Those that read files, or put some there."""
-AUDIT_ACTIONS = frozenset({fold("gateway:ReadAudit")})
-"""Those on `audit/<instance>`; all others are on datasets and models."""
 
 DATA_ROOTS = ("dataset/", "model/")
-AUDIT_ROOT = "audit/"
+OTHER_ROOTS = ("audit/", "client/", "issuer/", "lease/", "link/", "principal/", "subject/", "token/")
+_ROOTS = {
+    fold("gateway:ReadAudit"): ("audit/",),
+    fold("gateway:ListLeases"): ("lease/",),
+    fold("gateway:RevokeLease"): ("lease/",),
+    fold("gateway:Revoke"): (*DATA_ROOTS, *OTHER_ROOTS[1:]),
+}
+
+
+def roots_of(actions: Iterable[str]) -> list[str]:
+    """Return what the resources of these folded actions start with; most are on datasets and models.
+
+    >>> roots_of(["gateway:readaudit", "gateway:readfile"])
+    ['audit/', 'dataset/', 'model/']
+    """
+    return sorted({root for action in actions for root in _ROOTS.get(action, DATA_ROOTS)})
+
 
 SINGLE_KEYS = (
     "aws:CurrentTime",
@@ -36,6 +56,7 @@ SINGLE_KEYS = (
     "gateway:Acr",
     "gateway:AuthAge",
     "gateway:Issuer",
+    "gateway:LeaseHolder",
     "gateway:LinkMode",
     "gateway:LinkTtl",
     "gateway:PrincipalKind",
@@ -50,6 +71,7 @@ KEY_FAMILIES = ("aws:PrincipalTag/", "gateway:ResourceTag/", "oidc:")
 KEYS = (*SINGLE_KEYS, *MULTIPLE_KEYS)
 
 DOMAINS = {
+    fold("gateway:LeaseHolder"): frozenset({"self", "other"}),
     fold("gateway:LinkMode"): frozenset({"direct", "stream"}),
     fold("gateway:PrincipalKind"): frozenset({"user", "workload"}),
     fold("gateway:TokenBinding"): frozenset({"bearer", "dpop"}),
