@@ -196,7 +196,7 @@ def _is_about(statement: Statement, query: Query) -> bool:
     return (
         is_for(statement, query.principals)
         and action_test(statement)(query.action)
-        and resource_test(statement)(query.resource, query) is True
+        and resource_test(statement)(query.resource, query)
     )
 
 

@@ -34,7 +34,7 @@ class Entry:
         """Tell whether the statement holds for a request that the index found it for."""
         if not self.action(query.action):
             return False
-        if self.resource is not None and self.resource(query.resource, query) is not True:
+        if self.resource is not None and not self.resource(query.resource, query):
             return False
         if self.excluded and not self.excluded.isdisjoint(query.principals):
             return False
@@ -119,7 +119,6 @@ def resource_test(statement: Statement) -> Test:
         return any(test(resource, query) for test in tests)
 
     def none_of(resource: str, query: Query) -> bool:
-        # Also not where a variable has no value: then nobody can say what is left out.
-        return all(test(resource, query) is False for test in tests)
+        return not one_of(resource, query)
 
     return none_of if statement.not_resources else one_of

@@ -21,6 +21,8 @@ from gateway.policy.template import fold
 ConditionTest: TypeAlias = Callable[[Query], bool]
 
 _IF_EXISTS = "IfExists"
+_NOTHING = ((), ("",))
+"""A missing key, and what AWS calls a null data set, such as an empty string."""
 
 
 class Qualifier(StrEnum):
@@ -114,33 +116,29 @@ def compile_condition(operator: Operator, key: Text, wanted: Wanted) -> Conditio
 
 def _null(match: Test, key: str) -> ConditionTest:
     """Ask whether the key is missing; the comparison is told so in words."""
-    return lambda query: match("false" if query.values(key) else "true", query) is True
+    return lambda query: match("true" if query.values(key) in _NOTHING else "false", query)
 
 
 def _plain(match: Test, key: str, operator: Operator) -> ConditionTest:
     """Ask for a key of one value. Of many, one must match, or where it is negated none may."""
-    good, missing = not operator.negated, operator.negated or operator.if_exists
-    quantify = all if operator.negated else any
+    negated, missing = operator.negated, operator.negated or operator.if_exists
 
     def test(query: Query) -> bool:
         found = query.values(key)
-        return quantify(match(value, query) is good for value in found) if found else missing
+        return any(match(value, query) for value in found) is not negated if found else missing
 
     return test
 
 
 def _qualified(match: Test, key: str, operator: Operator) -> ConditionTest:
     """Ask for a key of many values, each on its own; negation is about each as well."""
-    good, for_all, if_exists = not operator.negated, operator.qualifier is Qualifier.FOR_ALL, operator.if_exists
+    negated, for_all, if_exists = operator.negated, operator.qualifier is Qualifier.FOR_ALL, operator.if_exists
     quantify = all if for_all else any
 
     def test(query: Query) -> bool:
         found = query.values(key)
-        if not found:
-            return for_all or if_exists
-        # A "null data set, such as an empty string" is no value at all.
-        if found == ("",):
-            return for_all
-        return quantify(match(value, query) is good for value in found)
+        if found in _NOTHING:
+            return for_all or (if_exists and not found)
+        return quantify(match(value, query) is not negated for value in found)
 
     return test

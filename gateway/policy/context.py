@@ -50,13 +50,11 @@ def _who(principal: Principal) -> Facts:
 
 def _login(principal: Principal, now: datetime) -> Facts:
     age = max(0, int((now - principal.auth_time).total_seconds())) if principal.auth_time else ""
-    confirmation = principal.claims.get("cnf")
-    bound = isinstance(confirmation, Mapping) and "jkt" in confirmation  # RFC 9449 6.1
     return {
         "gateway:Acr": principal.acr or "",
         "gateway:Amr": principal.amr,
         "gateway:AuthAge": str(age),
-        "gateway:TokenBinding": "dpop" if bound else "bearer",
+        "gateway:TokenBinding": "dpop" if principal.key_thumbprint else "bearer",
     }
 
 

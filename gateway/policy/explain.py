@@ -103,7 +103,7 @@ def _trace(statement: Statement, query: Query) -> StatementTrace:
     conditions = tuple(_condition(condition, query) for condition in statement.conditions)
     principal = is_for(statement, query.principals)
     action = action_test(statement)(query.action)
-    resource = resource_test(statement)(query.resource, query) is True
+    resource = resource_test(statement)(query.resource, query)
     advice = tuple(_advice(statement, principal=principal, action=action, resource=resource, conditions=conditions))
     return StatementTrace(statement.name, statement.effect, principal, action, resource, conditions, advice)
 

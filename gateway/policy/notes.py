@@ -33,7 +33,7 @@ RULES = {
     "shadowed": "A statement that another one makes useless.",
     "unknown-action": "An action that the gateway does not have.",
     "unknown-key": "A condition key that requests to the gateway never have.",
-    "unresolved-deny": "A Deny that does not hold while one of its variables has no value.",
+    "unresolved-variable": "A variable that, without a value, makes a Deny hold for less or an Allow for more.",
     "wildcard-literal": "A wildcard under an operator that takes it literally.",
 }
 """Each warning's code, and what it is about."""

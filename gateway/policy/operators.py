@@ -31,21 +31,10 @@ Comparison: TypeAlias = Callable[[Wanted], Test]
 
 
 def any_of(tests: Sequence[Test]) -> Test:
-    """Return whether one of the tests holds; if none does, None where one could not be made."""
+    """Return whether one of the tests holds."""
     if len(tests) == 1:
         return tests[0]
-
-    def test(text: str, query: Query) -> bool | None:
-        answer: bool | None = False
-        for one in tests:
-            match one(text, query):
-                case True:
-                    return True
-                case None:
-                    answer = None
-        return answer
-
-    return test
+    return lambda text, query: any(test(text, query) for test in tests)
 
 
 def _templates(wanted: Wanted, *, wildcards: bool) -> list[Template]:
@@ -71,9 +60,9 @@ def _plain(template: Template) -> str:
 
 
 def _equals(template: Template, normalise: Callable[[str], str]) -> Test:
-    def test(text: str, query: Query) -> bool | None:
+    def test(text: str, query: Query) -> bool:
         resolved = resolve(template, query)
-        return None if resolved is None else normalise(_plain(resolved)) == normalise(text)
+        return resolved is not None and normalise(_plain(resolved)) == normalise(text)
 
     return test
 
@@ -104,12 +93,9 @@ def _arn(text: Text, *, variables: bool) -> Test:
         return lambda _value, _query: False
     tests = [compile_pattern(field) for field in fields]
 
-    def test(value: str, query: Query) -> bool | None:
+    def test(value: str, query: Query) -> bool:
         parts = _fields(value)
-        if parts is None:
-            return False
-        answers = [one(part, query) for one, part in zip(tests, parts, strict=True)]
-        return False if False in answers else all(answers) or None
+        return parts is not None and all(one(part, query) for one, part in zip(tests, parts, strict=True))
 
     return test
 

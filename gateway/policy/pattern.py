@@ -8,8 +8,8 @@ from gateway.policy.glob import compile_glob
 from gateway.policy.query import Query
 from gateway.policy.template import Piece, Template, Variable, normal
 
-Test: TypeAlias = Callable[[str, Query], bool | None]
-"""Whether a text matches for this request; None if a variable has no value, so that nobody can say."""
+Test: TypeAlias = Callable[[str, Query], bool]
+"""Whether a text matches for this request. A variable without a value is null: nothing is equal to it, or like it."""
 
 _resolved_glob = lru_cache(maxsize=4096)(compile_glob)
 
@@ -42,8 +42,8 @@ def compile_pattern(template: Template) -> Test:
         match = compile_glob(template)
         return lambda text, _query: match(text)
 
-    def test(text: str, query: Query) -> bool | None:
+    def test(text: str, query: Query) -> bool:
         resolved = resolve(template, query)
-        return None if resolved is None else _resolved_glob(resolved)(text)
+        return resolved is not None and _resolved_glob(resolved)(text)
 
     return test

@@ -50,8 +50,8 @@ class Query:
         return self._folded.get(key, ())
 
     def resolve(self, variable: Variable) -> str | None:
-        """Return a variable's value, its default if the key is missing, or None if it has no single value."""
+        """Return a variable's value, its default if the key has none, or None. A key of many values is no variable."""
         values = self.values(variable.key)
-        if not values:
-            return variable.default
-        return values[0] if len(values) == 1 else None
+        if len(values) > 1:
+            return None
+        return (values[0] if values else "") or variable.default

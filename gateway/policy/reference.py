@@ -90,8 +90,8 @@ def _without_case(name: str) -> str:
 
 def _resource_matches(statement: Json, resource: str, facts: Json, *, new: bool) -> bool:
     named = statement.get("Resource", statement.get("NotResource"))
-    hits = [_like(pattern, resource, facts, new=new) for pattern in _list(named)]
-    return all(hit is False for hit in hits) if "NotResource" in statement else True in hits
+    hit = any(_like(pattern, resource, facts, new=new) for pattern in _list(named))
+    return hit != ("NotResource" in statement)
 
 
 def _text(value: Json) -> str:
@@ -102,7 +102,7 @@ def _holds(operator: str, wanted: list[str], found: list[str], facts: Json, *, n
     qualifier, _, name = operator.rpartition(":")
     base = name.removesuffix("IfExists")
     if base == "Null":
-        return ("true" if not found else "false") in [value.lower() for value in wanted]
+        return ("true" if found in ([], [""]) else "false") in [value.lower() for value in wanted]
     negated = "Not" in base
     if not found:
         if name.endswith("IfExists") or qualifier == "ForAllValues":
@@ -111,16 +111,9 @@ def _holds(operator: str, wanted: list[str], found: list[str], facts: Json, *, n
     if qualifier and found == [""]:
         return qualifier == "ForAllValues"
     compare = _COMPARE[base.replace("Not", "")]
-    good = [_among(value, wanted, compare, facts, new=new) is (not negated) for value in found]
+    good = [any(compare(one, value, facts, new=new) for one in wanted) is not negated for value in found]
     every = qualifier == "ForAllValues" or (negated and not qualifier)
     return all(good) if every else any(good)
-
-
-def _among(value: str, wanted: list[str], compare: Json, facts: Json, *, new: bool) -> bool | None:
-    hits = [compare(one, value, facts, new=new) for one in wanted]
-    if True in hits:
-        return True
-    return None if None in hits else False
 
 
 def glob_by_table(pattern: str, text: str) -> bool:
@@ -145,32 +138,34 @@ def _escape(text: str) -> str:
     return "".join(_ESCAPED.get(char, char) for char in text)
 
 
+def _unresolved() -> str:
+    raise Unresolved
+
+
 def _substitute(text: str, facts: Json) -> str:
     def value_of(match: re.Match[str]) -> str:
         if match[1] in "*?$":
             return _escape(match[1])
         found = facts.get(_without_case(match[1].strip()), [])
-        if len(found) == 1:
-            return _escape(found[0])
-        if found or match[2] is None:
-            raise Unresolved
-        return _escape(match[2])
+        if found and found != [""]:
+            return _escape(found[0]) if len(found) == 1 else _unresolved()
+        return _unresolved() if match[2] is None else _escape(match[2])
 
     return _VARIABLE.sub(value_of, text)
 
 
-def _like(pattern: str, text: str, facts: Json, *, new: bool) -> bool | None:
+def _like(pattern: str, text: str, facts: Json, *, new: bool) -> bool:
     try:
         return glob_by_table(_substitute(pattern, facts) if new else pattern, _escape(text))
     except Unresolved:
-        return None
+        return False
 
 
-def _equals(pattern: str, text: str, facts: Json, *, new: bool) -> bool | None:
+def _equals(pattern: str, text: str, facts: Json, *, new: bool) -> bool:
     try:
         return (_substitute(_escape_outside(pattern), facts) if new else _escape(pattern)) == _escape(text)
     except Unresolved:
-        return None
+        return False
 
 
 def _escape_outside(pattern: str) -> str:
@@ -208,7 +203,7 @@ def _address(text: str) -> IPv4Address | IPv6Address:
     return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
 
 
-def _bool(pattern: str, text: str, facts: Json, *, new: bool) -> bool | None:
+def _bool(pattern: str, text: str, facts: Json, *, new: bool) -> bool:
     return _equals(pattern.lower(), text.lower(), _lower(facts), new=new)
 
 
@@ -217,7 +212,7 @@ def _binary(pattern: str, text: str, _facts: Json, *, new: bool) -> bool:
     return text == pattern or text.encode() == base64.b64decode(pattern)
 
 
-def _arn(pattern: str, text: str, facts: Json, *, new: bool) -> bool | None:
+def _arn(pattern: str, text: str, facts: Json, *, new: bool) -> bool:
     """Compare six fields. The tests' variables stand in the last one, as AWS wants it."""
     wanted, found = pattern.split(":", 5), text.split(":", 5)
     if found[0] != "arn" or len(found) < 6:  # noqa: PLR2004 - an ARN has six fields
@@ -226,11 +221,10 @@ def _arn(pattern: str, text: str, facts: Json, *, new: bool) -> bool | None:
         return True
     if len(wanted) < 6:  # noqa: PLR2004 - the same
         return False
-    hits = [_like(one, other, facts, new=new) for one, other in zip(wanted, found, strict=True)]
-    return False if False in hits else None if None in hits else True
+    return all(_like(one, other, facts, new=new) for one, other in zip(wanted, found, strict=True))
 
 
-_COMPARE: Mapping[str, Callable[..., bool | None]] = {
+_COMPARE: Mapping[str, Callable[..., bool]] = {
     "StringEquals": _equals,
     "StringEqualsIgnoreCase": lambda a, b, facts, new: _equals(a.lower(), b.lower(), _lower(facts), new=new),
     "StringLike": _like,

@@ -34,38 +34,36 @@ def unknown_actions(statement: Statement) -> Notes:
 def unknown_keys(statement: Statement) -> Notes:
     """A condition key, or a variable, that no request has."""
     keys = [(condition.folded, condition.key.value, condition.key.offset) for condition in statement.conditions]
-    keys += [(key, key, offset) for key, _, offset in _variables(statement)]
+    keys += [(key, key, offset) for _, key, _, offset in _variables(statement)]
     for folded, written, offset in keys:
         if not vocabulary.is_key(folded):
             close = did_you_mean(written, (*vocabulary.KEYS, *vocabulary.KEY_FAMILIES))
             yield Note(offset, "unknown-key", f"Requests have no key {written[:80]!r}.", close)
 
 
-def _variables(statement: Statement) -> Iterator[tuple[str, str | None, int]]:
-    """Yield key, default and place of each variable."""
+def _variables(statement: Statement) -> Iterator[tuple[bool, str, str | None, int]]:
+    """Yield whether it is negated, its key, its default and its place, for each variable."""
     for pattern in statement.resources:
-        yield from _variables_of(pattern.template, pattern.text.offset)
+        for variable in _variables_of(pattern.template):
+            yield statement.not_resources, variable.key, variable.default, pattern.text.offset
     for condition in statement.conditions:
         if condition.variables:
             for text in condition.values:
-                yield from _variables_of(parse(text.value, variables=True, wildcards=True), text.offset)
+                for variable in _variables_of(parse(text.value, variables=True, wildcards=True)):
+                    yield condition.operator.negated, variable.key, variable.default, text.offset
 
 
-def _variables_of(template: Template, offset: int) -> Iterator[tuple[str, str | None, int]]:
-    yield from ((piece.key, piece.default, offset) for piece in template if isinstance(piece, Variable))
+def _variables_of(template: Template) -> list[Variable]:
+    return [piece for piece in template if isinstance(piece, Variable)]
 
 
-def unresolved_denies(statement: Statement) -> Notes:
-    """A Deny whose variable may have no value, so that it does not hold."""
-    if statement.effect is Effect.DENY:
-        for key, default, offset in _variables(statement):
-            if default is None:
-                yield Note(
-                    offset,
-                    "unresolved-deny",
-                    f"Where a request has no {key!r}, this Deny does not hold.",
-                    f"Give it a default: ${{{key}, 'nobody'}}.",
-                )
+def unresolved_variables(statement: Statement) -> Notes:
+    """A variable that, while it has no value, makes a Deny hold for less or an Allow for more."""
+    for negated, key, default, offset in _variables(statement):
+        if default is None and negated is (statement.effect is Effect.ALLOW):
+            wrong = "this Allow holds for everything" if negated else "this Deny holds for nothing"
+            hint = f"Give it a default: ${{{key}, 'nobody'}}."
+            yield Note(offset, "unresolved-variable", f"Where a request has no {key!r}, {wrong}.", hint)
 
 
 def too_wide(statement: Statement) -> Notes:
@@ -124,5 +122,5 @@ def _foreign_resources(statement: Statement) -> Notes:
 
 
 CHECKS: tuple[Callable[[Statement], Notes], ...] = (
-    crossing_namespaces, never_matching, too_wide, unknown_actions, unknown_keys, unresolved_denies,
+    crossing_namespaces, never_matching, too_wide, unknown_actions, unknown_keys, unresolved_variables,
 )  # fmt: skip

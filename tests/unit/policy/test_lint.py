@@ -82,7 +82,8 @@ def test_a_plain_statement_is_fine(lint):
         ({"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.1/8"}}}, "range-bits"),
         ({"Condition": {}}, "empty-condition"),
         ({"Condition": {"StringEquals": {}}}, "empty-condition"),
-        ({"Effect": "Deny", "Resource": "dataset/home-${gateway:User}/*"}, "unresolved-deny"),
+        ({"Effect": "Deny", "Resource": "dataset/home-${gateway:User}/*"}, "unresolved-variable"),
+        ({"Condition": {"StringNotEquals": {"oidc:owner": "${gateway:User}"}}}, "unresolved-variable"),
         ({"version": "2008-10-17", "Resource": "dataset/home-${gateway:User}/*"}, "old-version"),
         ({"Principal": {"User": "\u0430da"}}, "look-alike"),
         ({"Principal": {"User": "e\u0301mile"}}, "look-alike"),
@@ -135,6 +136,8 @@ def test_a_secret_is_told_and_not_repeated(statement, secret):
         },
         {"Condition": {"StringEquals": {"gateway:User": "a${*}"}, "ArnLike": {"oidc:arn": ["*", "arn:a:b:c:d:e"]}}},
         {"Effect": "Deny", "Resource": "dataset/home-${gateway:User, 'nobody'}/*"},
+        {"Effect": "Deny", "Condition": {"StringNotEquals": {"oidc:owner": "${gateway:User}"}}},
+        {"Condition": {"StringEquals": {"oidc:owner": "${gateway:User}"}}},
         {"Effect": "Deny", "Condition": {"ForAllValues:StringEquals": {"gateway:Groups": "ml"}}},
         {
             "Condition": {
