@@ -17,7 +17,13 @@ def test_all_that_is_known_becomes_a_key(ada):
         amr=("pwd", "mfa"),
         auth_time=NOW - timedelta(seconds=90.9),
         key_thumbprint="x",
-        claims={"email": "ada@example.org", "roles": ["a", 1, "b"], "age": 36, "admin": True},
+        claims={
+            "email": "ada@example.org",
+            "address": {"country": "GB"},
+            "roles": ["a", 1, "b"],
+            "age": 36,
+            "admin": True,
+        },
     )
     extra = {"gateway:LinkMode": "direct", "gateway:ResourceTag/owner": "ada"}
     assert context_of(known, now=NOW, source_ip="203.0.113.7", secure=True, extra=extra) == {
