@@ -276,6 +276,12 @@ class UnknownLease(NotFound):
     code = "unknown-lease"
 
 
+class EventRefused(InvalidInput):
+    """A sink will never take these events; they become dead letters."""
+
+    code = "event-refused"
+
+
 class Conflict(GatewayError):
     """The request is fine, and the present state does not allow it."""
 
@@ -336,6 +342,12 @@ class JournalBroken(IntegrityError):
     code = "journal-broken"
 
 
+class InvalidProof(IntegrityError):
+    """A checkpoint, a proof or a verifier key does not hold: malformed, unsigned, forged, or about something else."""
+
+    code = "invalid-proof"
+
+
 class Unavailable(GatewayError):
     """A part that we need is away. Safe to try again."""
 
@@ -376,6 +388,18 @@ class JournalUnavailable(Unavailable):
     """The audit journal cannot be written, so nothing is granted."""
 
     code = "journal-unavailable"
+
+
+class CheckpointsLate(Unavailable):
+    """The journal grows, and its newest signed or archived checkpoint lies too far behind. Nothing is lost by it."""
+
+    code = "checkpoints-late"
+
+
+class SinkUnavailable(Unavailable):
+    """A sink takes no events now; they wait in the journal."""
+
+    code = "sink-unavailable"
 
 
 class GatewayUnavailable(Unavailable):

@@ -4,12 +4,12 @@ Secrets are named by file, never held in the settings themselves, so that a dump
 """
 
 import tomllib
-from datetime import timedelta
+from datetime import time, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -35,6 +35,8 @@ class ServerSettings(_Section):
     port: int = Field(default=8420, ge=0, le=65535)
     public_url: str = "http://127.0.0.1:8420"
     """How clients reach us: the base of stream links and the `iss` and `aud` of gateway tokens."""
+    trusted_proxies: list[IPvAnyNetwork] = []
+    """Networks of our own proxies. From there alone X-Forwarded-For and -Proto are believed, for `aws:SourceIp`."""
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
     max_commit_bytes: int = Field(default=1 << 30, ge=1 << 20)
     """The longest list of files that one publish may carry."""
@@ -72,10 +74,113 @@ class StorageSettings(_Section):
 
 
 class AuditSettings(_Section):
-    """Where the journal is kept."""
+    """Where the journal is kept, and how it is signed and archived."""
 
     directory: Path
     instance: str = Field(default="gateway-1", pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    origin: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9.:/_-]{0,250}$")
+    """The log's name in its checkpoints; the public URL without its scheme, `/audit/` and the instance."""
+    checkpoint_interval: Annotated[Seconds, Field(gt=timedelta(0))] = timedelta(seconds=10)
+    checkpoint_events: int = Field(default=100_000, ge=1)
+    """There is a checkpoint after each interval in which something happened, and after so many events."""
+    archive: bool = True
+    """Whether checkpoints and tiles are archived to S3."""
+    archive_bucket: str | None = None
+    """One with Object Lock, best; the bucket of the objects, else."""
+    archive_retention: Annotated[Seconds, Field(gt=timedelta(0))] = timedelta(days=365)
+    """How long nothing in an archive with Object Lock can be deleted or replaced."""
+
+
+class _SinkSettings(_Section):
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
+    """Names its cursor: a sink of another name begins with the journal's first event."""
+    format: Literal["ocsf", "ecs", "cef"] = "ocsf"
+    batch: int = Field(default=500, ge=1, le=50_000)
+    timeout: Seconds = timedelta(seconds=30)
+    """How long a batch may take."""
+
+
+class FileSinkSettings(_SinkSettings):
+    """Events as lines of a file."""
+
+    kind: Literal["file"]
+    path: Path
+
+
+class StdoutSinkSettings(_SinkSettings):
+    """Events as lines of the standard output."""
+
+    kind: Literal["stdout"]
+
+
+class WebhookSinkSettings(_SinkSettings):
+    """Events to an HTTPS receiver, signed."""
+
+    kind: Literal["webhook"]
+    url: str = Field(pattern=r"^https?://")
+    secret_file: Path
+    ca_file: Path | None = None
+
+
+class HecSinkSettings(_SinkSettings):
+    """Events to Splunk's HTTP Event Collector."""
+
+    kind: Literal["splunk"]
+    url: str = Field(pattern=r"^https?://")
+    token_file: Path
+    index: str | None = None
+    ca_file: Path | None = None
+
+
+class SyslogSinkSettings(_SinkSettings):
+    """Events to a syslog receiver, over TLS."""
+
+    kind: Literal["syslog"]
+    host: str
+    port: int = Field(default=6514, ge=1, le=65535)
+    ca_file: Path | None = None
+    closes_well: bool = True
+    """Whether the receiver answers TLS's close_notify, by which we know that it has read everything."""
+
+
+class ArchiveSinkSettings(_SinkSettings):
+    """Events as Parquet files in the storage's bucket, below `events/`, a day a folder."""
+
+    kind: Literal["archive"]
+    format: Literal["ocsf"] = "ocsf"
+    batch: int = Field(default=20_000, ge=1, le=50_000)
+    linger: Seconds = timedelta(minutes=15)
+    """How long an event may wait for a file to fill."""
+
+
+SinkSettings = Annotated[
+    FileSinkSettings
+    | StdoutSinkSettings
+    | WebhookSinkSettings
+    | HecSinkSettings
+    | SyslogSinkSettings
+    | ArchiveSinkSettings,
+    Field(discriminator="kind"),
+]
+
+
+class DetectionSettings(_Section):
+    """What counts as suspicious. Every count is of one principal."""
+
+    enabled: bool = True
+    volume_factor: float = Field(default=10.0, gt=1)
+    """How many times its usual reads of an hour are too many."""
+    volume_least: int = Field(default=1000, ge=1)
+    """Below this many reads an hour, nothing is too many."""
+    refusals: int = Field(default=20, ge=2)
+    refusals_within: Seconds = timedelta(minutes=5)
+    restricted_reads: int = Field(default=500, ge=1)
+    restricted_within: Seconds = timedelta(hours=1)
+    change_days: list[Annotated[int, Field(ge=0, le=6)]] = [0, 1, 2, 3, 4]
+    """The days on which policies and keys are changed; 0 is Monday."""
+    change_from: time = time(7)
+    change_until: time = time(19)
+    """In UTC; before the one, or from the other on, a change is out of hours."""
 
 
 class PolicySettings(_Section):
@@ -104,6 +209,8 @@ class TokenSettings(_Section):
     """Gateway tokens."""
 
     lifetime: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(hours=1))] = timedelta(hours=1)
+    dpop_nonces: bool = True
+    """Whether proofs of possession must hold a nonce of ours, so that none can be made ahead (RFC 9449 8)."""
 
 
 class TokenKind(StrEnum):
@@ -178,6 +285,8 @@ class Settings(BaseSettings):
     vault: VaultSettings
     storage: StorageSettings
     audit: AuditSettings
+    sinks: list[SinkSettings] = []
+    detection: DetectionSettings = DetectionSettings()
     policy: PolicySettings
     links: LinkSettings = LinkSettings()
     leases: LeaseSettings = LeaseSettings()
