@@ -1,70 +1,18 @@
 """`gateway login`, `whoami` and `logout` as a person or a job runs them, against a real gateway on the real stack."""
 
 import json
-import os
-import subprocess
-import sys
-from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
-from gateway.devstack import browser, configuration
-from gateway.devstack.network import free_ports
-from gateway.devstack.process import Process, answers
+from gateway.devstack import browser
 
 pytestmark = pytest.mark.integration
-POLICIES = Path(__file__).parents[3] / "policies"
 
 
 @pytest.fixture(scope="module")
-def url(stack, tmp_path_factory):
+def url(serve_gateway):
     """A running gateway, one for all: these tests only log in."""
-    folder = tmp_path_factory.mktemp("gateway")
-    (port,) = free_ports(1)
-    file = folder / "gateway.toml"
-    file.write_text(configuration.dump(configuration.for_stack(stack, folder=folder, port=port, policies=POLICIES)))
-    process = Process.start(
-        "The gateway",
-        [sys.executable, "-m", "gateway", "serve", "--config", file],
-        log=folder / "gateway.log",
-        environment=os.environ,
-        folder=folder,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        process.wait_ready(lambda: answers(f"{address}/readyz"), within=timedelta(seconds=30))
-        yield address
-    finally:
-        process.stop()
-
-
-@pytest.fixture
-def gateway(tmp_path):
-    """Starts the command line with a home of its own."""
-
-    def start(*arguments, **variables):
-        return subprocess.Popen(
-            [sys.executable, "-m", "gateway", *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"GATEWAY_HOME": str(tmp_path / "home")} | variables,
-        )
-
-    return start
-
-
-@pytest.fixture
-def run(gateway):
-    """Runs the command line to its end and returns the exit code, the JSON lines of stdout, and of stderr."""
-
-    def finish(*arguments, **variables):
-        with gateway(*arguments, "--json", **variables) as process:
-            out, err = process.communicate(timeout=30)
-        return process.returncode, [json.loads(line) for line in out.splitlines()], err
-
-    return finish
+    return serve_gateway({})
 
 
 @pytest.fixture
@@ -79,10 +27,9 @@ def person(stack):
 
 
 def log_in(process, person):
-    with process:
-        (address,) = json.loads(process.stdout.readline()).values()
-        browser.log_in(address, **person)
-        out, err = process.communicate(timeout=30)
+    (address,) = json.loads(process.stdout.readline()).values()
+    browser.log_in(address, **person)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     return json.loads(out)
 
@@ -122,10 +69,10 @@ def test_a_login_that_nobody_answers_ends_in_time(run, url):
 
 
 def test_ctrl_c_ends_a_login_cleanly(gateway, url):
-    with gateway("login", url, "--no-browser") as process:
-        assert process.stdout.readline().startswith("http")
-        process.send_signal(2)
-        out, err = process.communicate(timeout=10)
+    process = gateway("login", url, "--no-browser")
+    assert process.stdout.readline().startswith("http")
+    process.send_signal(2)
+    out, err = process.communicate(timeout=10)
     assert (process.returncode, out) == (130, "")
     assert "Traceback" not in err
 

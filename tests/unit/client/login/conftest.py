@@ -29,7 +29,7 @@ class Web:
         self.requests = []
         """(path, form) of each request."""
         self.answers = {}
-        """Path to (status, body); the body is bytes, or anything that JSON can hold."""
+        """Path to (status, body), or to several, each for one request; the body is bytes, or what JSON can hold."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -48,7 +48,8 @@ def _handler(web):
             form = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
             path = urlsplit(self.path).path
             web.requests.append((path, dict(parse_qsl(form))))
-            status, body = web.answers.get(path, (404, {}))
+            answer = web.answers.get(path, (404, {}))
+            status, body = answer.pop(0) if isinstance(answer, list) else answer
             raw = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(raw)))

@@ -4,8 +4,12 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from gateway.client.login import Wishes, login_in_browser
-from gateway.errors import LoginFailed
+from gateway.client.demand import Demand
+from gateway.client.dpop import ProofKey
+from gateway.client.login import Wishes, login_in_browser, login_on_device
+from gateway.client.person import asking
+from gateway.client.profile import Login
+from gateway.errors import LoginFailed, StepUpRequired
 
 
 @pytest.fixture
@@ -53,3 +57,69 @@ def test_a_person_is_logged_in(gateway, person, web):
     assert (login.url, login.issuer, login.token) == (gateway, "people", "gateway-token")
     assert [path for path, _ in web.requests][-2:] == ["/token", "/oauth2/token"]
     assert web.requests[-1][1]["subject_token_type"].endswith(":id_token")
+
+
+@pytest.fixture
+def code(web, gateway, id_token):
+    """The provider gives codes, and an ID token for each at once."""
+    metadata = web.answers["/.well-known/openid-configuration"][1]
+    metadata["device_authorization_endpoint"] = f"{web.url}/device"
+    answer = {"device_code": "d", "user_code": "WDJB-MJHT", "verification_uri": f"{web.url}/enter"}
+    web.answers["/device"] = (200, answer | {"expires_in": 600, "interval": 1})
+    web.answers["/token"] = (200, {"id_token": id_token(iss=web.url, aud="cli")})
+    return answer
+
+
+def test_a_person_is_logged_in_by_a_code(gateway, code, web):
+    shown = []
+    login = login_on_device(gateway, show_code=shown.append)
+    assert (login.issuer, login.token, login.device) == ("people", "gateway-token", True)
+    assert [one.user_code for one in shown] == ["WDJB-MJHT"]
+
+
+def test_a_bound_login_fails_where_the_gateway_binds_none(gateway, person):
+    with pytest.raises(LoginFailed, match="does not bind"):
+        login_in_browser(gateway, show_url=person, wishes=Wishes(dpop=True))
+
+
+def test_a_bound_login_keeps_its_key(gateway, person, web):
+    web.answers["/oauth2/token"] = (200, {"access_token": "bound", "expires_in": 60, "token_type": "DPoP"})
+    login = login_in_browser(gateway, show_url=person, wishes=Wishes(dpop=True))
+    assert "PRIVATE KEY" in login.proof_key
+    assert "PRIVATE KEY" not in repr(login)
+
+
+class Reached:
+    """A person who does what they are told."""
+
+    def __init__(self, person):
+        self.open = person
+        self.codes = []
+
+    def tell(self, code):
+        self.codes.append(code)
+
+
+def test_a_person_is_asked_again_in_the_browser_at_the_same_issuer(gateway, person, clock):
+    urls = []
+    reached = Reached(lambda url: (urls.append(url), person(url)))
+    login = asking(reached)(Login(gateway, "people", clock(), "weak"), Demand(acr_values=("mfa",)))
+    assert (login.token, login.device) == ("gateway-token", False)
+    assert parse_qs(urlsplit(urls[0]).query)["acr_values"] == ["mfa"]
+
+
+def test_a_person_is_asked_again_with_a_code_and_a_key_if_it_was_so(gateway, code, web, clock):
+    web.answers["/oauth2/token"] = (200, {"access_token": "bound", "expires_in": 60, "token_type": "DPoP"})
+    reached = Reached(None)
+    weak = Login(gateway, "people", clock(), "weak", ProofKey.generate().dump(), device=True)
+    login = asking(reached)(weak, Demand(max_age=timedelta(0)))
+    assert len(reached.codes) == 1
+    assert login.proof_key
+    assert login.proof_key != weak.proof_key
+    assert dict(web.requests)["/device"]["max_age"] == "0"
+
+
+def test_a_jobs_login_asks_nobody(clock):
+    with pytest.raises(StepUpRequired) as caught:
+        asking(Reached(None))(Login("https://g", "workload", clock(), "t"), Demand())
+    assert "job" in caught.value.hint

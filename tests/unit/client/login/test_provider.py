@@ -1,8 +1,11 @@
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
+from gateway.client.demand import Demand
+from gateway.client.dpop import ProofKey
 from gateway.client.exchange import LoginIssuer
 from gateway.client.provider import CodeFlow, Endpoints, discover
 from gateway.errors import IssuerUnavailable, LoginFailed
@@ -29,8 +32,11 @@ def metadata(web):
 def start(web, issuer, http):
     """Starts a login, and returns the flow and the query of its address."""
 
-    def begin(*, names_itself=False):
-        flow = CodeFlow(issuer, Endpoints(f"{web.url}/authorize", f"{web.url}/token", names_itself), REDIRECT, http)
+    def begin(*, names_itself=False, takes_proofs=False, **options):
+        endpoints = Endpoints(
+            f"{web.url}/authorize", f"{web.url}/token", names_itself=names_itself, takes_proofs=takes_proofs
+        )
+        flow = CodeFlow(issuer, endpoints, REDIRECT, http, **options)
         return flow, {name: values[0] for name, values in parse_qs(urlsplit(flow.authorize_url()).query).items()}
 
     return begin
@@ -60,6 +66,27 @@ def test_the_address_asks_for_a_code_with_pkce(start):
     assert query["response_type"] == "code"
     assert query["code_challenge_method"] == "S256"
     assert (query["client_id"], query["redirect_uri"], query["scope"]) == ("cli", REDIRECT, "openid groups")
+
+
+def test_what_the_login_must_have_is_asked_for(start):
+    _, query = start(demand=Demand(acr_values=("mfa", "phr"), max_age=timedelta(0)))
+    assert (query["acr_values"], query["max_age"]) == ("mfa phr", "0")
+
+
+def test_the_code_is_bound_to_the_key_where_the_provider_can(start):
+    key = ProofKey.generate()
+    assert start(key=key, takes_proofs=True)[1]["dpop_jkt"] == key.thumbprint
+    assert "dpop_jkt" not in start(key=key)[1]
+
+
+def test_a_code_is_used_once(start, web, give_token):
+    flow, query = start()
+    give_token(nonce=query["nonce"])
+    web.answers["/token"] = [web.answers["/token"], (400, {"error": "invalid_grant"})]
+    answer = {"code": "c", "state": query["state"]}
+    flow.id_token(answer)
+    with pytest.raises(LoginFailed, match="invalid_grant"):
+        flow.id_token(answer)
 
 
 @pytest.mark.parametrize("change", [{"state": "another"}, {"state": ""}, {"state": None}, {"state": "é"}])
@@ -179,5 +206,18 @@ def test_a_provider_without_discovery_is_said_to_be_away(issuer, web, http, answ
 
 
 def test_endpoints_are_discovered(issuer, web, http, metadata):
-    web.answers[METADATA] = (200, metadata | {"authorization_response_iss_parameter_supported": True})
-    assert discover(issuer, http) == Endpoints(f"{web.url}/authorize", f"{web.url}/token", names_itself=True)
+    more = {
+        "authorization_response_iss_parameter_supported": True,
+        "device_authorization_endpoint": f"{web.url}/device",
+        "dpop_signing_alg_values_supported": ["ES256"],
+    }
+    web.answers[METADATA] = (200, metadata | more)
+    assert discover(issuer, http) == Endpoints(
+        f"{web.url}/authorize", f"{web.url}/token", names_itself=True, device=f"{web.url}/device", takes_proofs=True
+    )
+
+
+@pytest.mark.parametrize("more", [{}, {"device_authorization_endpoint": "http://a.example/device"}])
+def test_what_a_provider_does_not_offer_in_confidence_is_not_used(issuer, web, http, metadata, more):
+    web.answers[METADATA] = (200, metadata | more | {"dpop_signing_alg_values_supported": "ES256"})
+    assert discover(issuer, http) == Endpoints(f"{web.url}/authorize", f"{web.url}/token")

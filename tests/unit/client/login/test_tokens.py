@@ -3,10 +3,12 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.client.demand import Demand
+from gateway.client.dpop import ProofKey
 from gateway.client.platform import from_file
 from gateway.client.profile import Login, ProfileStore
-from gateway.client.tokens import GatewayToken, StoredToken, WorkloadToken
-from gateway.errors import GatewayUnavailable, TokenExpired, Unauthenticated
+from gateway.client.tokens import GatewayToken, StaticToken, StoredToken, WorkloadToken
+from gateway.errors import GatewayUnavailable, StepUpRequired, TokenExpired, Unauthenticated
 
 HOUR = timedelta(hours=1)
 
@@ -109,3 +111,63 @@ def test_all_threads_share_one_renewal(source, exchange):
     for thread in threads:
         thread.join()
     assert len(exchange.shown) == 1
+
+
+STRONG = Demand(acr_values=("mfa",), reason="Too weak.")
+
+
+@pytest.fixture
+def weak(store, clock):
+    store.save("default", Login("https://g", "people", clock() + HOUR, "weak"))
+    return StoredToken(store, "default", clock=clock)
+
+
+def test_a_token_that_somebody_else_got_cannot_be_made_stronger():
+    source = StaticToken("t")
+    with pytest.raises(StepUpRequired, match="Too weak") as caught:
+        source.step_up(source.credential(), STRONG)
+    assert caught.value.acr_values == ("mfa",)
+
+
+def test_without_a_person_the_command_to_type_is_said(weak):
+    with pytest.raises(StepUpRequired, match="Too weak") as caught:
+        weak.step_up(weak.credential(), STRONG)
+    assert caught.value.hint.endswith("gateway login --profile default --acr-values mfa")
+
+
+def test_a_person_is_asked_once_for_all_threads_and_the_stronger_login_is_kept(store, clock, weak):
+    asked = []
+
+    def again(login, demand):
+        asked.append((login.token, demand))
+        return Login("https://g", "people", clock() + HOUR, "strong")
+
+    source = StoredToken(store, "default", log_in_again=again, clock=clock)
+    refused = source.credential()
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(source.step_up(refused, STRONG).token)) for _ in range(9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == ["strong"] * 9
+    assert asked == [("weak", STRONG)]
+    assert store.find("default").token == source.credential().token == "strong"
+
+
+def test_a_stronger_login_of_another_process_does(store, clock, weak):
+    refused = weak.credential()
+    store.save("default", Login("https://g", "people", clock() + HOUR, "strong"))
+    assert weak.step_up(refused, STRONG).token == "strong"
+
+
+def test_a_bound_login_has_one_key_object_for_its_life(store, clock):
+    key = ProofKey.generate()
+    store.save("default", Login("https://g", "people", clock() + HOUR, "t", key.dump()))
+    source = StoredToken(store, "default", clock=clock)
+    assert source.credential().key is source.credential().key
+    assert source.credential().key.thumbprint == key.thumbprint
+
+
+def test_a_credential_is_not_shown():
+    assert "secret" not in repr(StaticToken("secret", key=ProofKey.generate()).credential())
