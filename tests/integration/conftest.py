@@ -334,16 +334,25 @@ def web():
 
 
 @pytest.fixture
-def cli(shared, token_for, tmp_path):
+def client_environment(shared, token_for, tmp_path):
+    """Returns the environment in which the command line is somebody, on the shared gateway or the one given."""
+
+    def variables(name, served=None):
+        served = served or shared
+        token = token_for(served, name)
+        return clean_environment(GATEWAY_HOME=str(tmp_path / "home"), GATEWAY_URL=served.url, GATEWAY_TOKEN=token)
+
+    return variables
+
+
+@pytest.fixture
+def cli(client_environment):
     """Runs `gateway WORDS` as somebody to its end."""
 
     def run(name, *words, served=None, **options):
-        served = served or shared
         return subprocess.run(
             [sys.executable, "-m", "gateway", *map(str, words)],
-            env=clean_environment(
-                GATEWAY_HOME=str(tmp_path / "home"), GATEWAY_URL=served.url, GATEWAY_TOKEN=token_for(served, name)
-            ),
+            env=client_environment(name, served),
             capture_output=True,
             check=False,
             timeout=60,
