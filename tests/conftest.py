@@ -5,6 +5,7 @@ without xdist the first test that wants it starts it. It is tied to the process 
 the run, also when that is killed.
 """
 
+import os
 import secrets
 import shutil
 import socket
@@ -30,6 +31,8 @@ STACK_PROCESS = pytest.StashKey[Process]()
 
 
 def pytest_configure(config):
+    # Whoever runs the tests on a desktop keeps their own keyring as it is.
+    os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
     is_controller = not hasattr(config, "workerinput") and bool(config.getoption("numprocesses", None))
     if is_controller and "not integration" not in config.getoption("markexpr"):
         start_stack(config)

@@ -5,7 +5,7 @@ import pytest
 from gateway.client.caller import find_caller
 from gateway.client.environment import Environment
 from gateway.client.profile import Login, ProfileStore
-from gateway.client.tokens import StaticToken
+from gateway.client.tokens import StaticToken, WorkloadToken
 from gateway.clock import utc_now
 from gateway.errors import InvalidConfiguration, Unauthenticated
 
@@ -62,3 +62,23 @@ def test_an_empty_variable_is_none_and_a_token_is_not_shown():
     read = Environment.read({"GATEWAY_URL": "", "GATEWAY_TOKEN": "secret"})
     assert read.url is None
     assert "secret" not in repr(read)
+
+
+def test_a_login_goes_before_what_the_platform_brings(home, monkeypatch):
+    github = Environment(url="https://one.example", github_url="https://a.example", github_token="t")
+    _, job = find_caller(None, None, None, github)
+    assert isinstance(job, WorkloadToken)
+    log_in(home, "default", "https://one.example")
+    assert find_caller(None, None, None, github)[1].credential().token == "of-default"
+
+
+def test_a_profile_that_is_asked_for_is_not_replaced_by_a_job():
+    github = Environment(url="https://one.example", github_url="https://a.example", github_token="t")
+    with pytest.raises(Unauthenticated, match="profile mine"):
+        find_caller(None, "mine", None, github)
+
+
+def test_what_somebody_set_for_a_job_goes_before_a_login(home):
+    log_in(home, "default", "https://one.example")
+    told = Environment(url="https://one.example", workload_token="t", dpop=True)
+    assert isinstance(find_caller(None, None, None, told)[1], WorkloadToken)

@@ -28,6 +28,8 @@ class Web:
     def __init__(self):
         self.requests = []
         """(path, form) of each request."""
+        self.seen = []
+        """(Authorization header, query) of each request."""
         self.answers = {}
         """Path to (status, body), or to several, each for one request; the body is bytes, or what JSON can hold."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -46,7 +48,8 @@ def _handler(web):
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             form = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
-            path = urlsplit(self.path).path
+            path, query = urlsplit(self.path).path, dict(parse_qsl(urlsplit(self.path).query))
+            web.seen.append((self.headers.get("authorization"), query))
             web.requests.append((path, dict(parse_qsl(form))))
             answer = web.answers.get(path, (404, {}))
             status, body = answer.pop(0) if isinstance(answer, list) else answer

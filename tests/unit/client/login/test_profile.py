@@ -25,7 +25,7 @@ def test_a_name_that_could_leave_the_folder_is_refused(store, login, name):
             use()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": 2}', "null"])
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": 1}', '{"format": 2}', "null"])
 def test_a_file_that_is_no_login_is_named_with_the_next_step(store, login, tmp_path, content):
     store.save("default", login)
     file = tmp_path / "home" / "profiles" / "default.json"
@@ -77,6 +77,15 @@ def test_profiles_are_kept_apart_and_removed_one_by_one(store, login):
     assert not store.remove("one")
     assert store.find("one") is None
     assert store.find("two") == login
+
+
+def test_profiles_are_listed_by_name(store, login, tmp_path):
+    assert list(store) == []
+    for name in ("two", "one"):
+        store.save(name, login)
+    (tmp_path / "home" / "profiles" / ".one.json.0a1b").touch()
+    (tmp_path / "home" / "profiles" / "No Profile.json").touch()
+    assert list(store) == ["one", "two"]
 
 
 def test_a_login_shows_no_token_in_its_repr(login):
