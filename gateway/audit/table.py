@@ -4,6 +4,9 @@ The journal's lines become rows by DuckDB alone, many at a time, so the archive 
 The SQL here is made of what stands in this file and of parameters' names; every value is a parameter (hence S608).
 """
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import duckdb
 
 _USER = 'STRUCT(uid VARCHAR, "name" VARCHAR, domain VARCHAR, "type" VARCHAR)'
@@ -19,7 +22,7 @@ COLUMNS = {
     "seq": "seq",
     "uid": "event.metadata.uid",
     "time": 'event."time"',
-    "class": "event.class_name",
+    "class_name": "coalesce(event.class_name, '')",
     "who": 'coalesce(event.actor."user"."name", event."user"."name", event.app.uid, \'\')',
     "subject": 'coalesce(event.actor."user".uid, event."user".uid, \'\')',
     "issuer": 'coalesce(event.actor."user".domain, event."user".domain, \'\')',
@@ -46,9 +49,13 @@ _PICKED = ", ".join(f'{found} AS "{name}"' for name, found in COLUMNS.items())
 _QUOTED = _EVENT.replace('"', '\\"').replace("\n", " ")
 
 
-def connect() -> duckdb.DuckDBPyConnection:
-    """Return a database in memory that fetches no extension."""
-    return duckdb.connect(
+def connect(*, readable: Sequence[Path] = ()) -> duckdb.DuckDBPyConnection:
+    """Return a database in memory that fetches nothing.
+
+    Args:
+        readable: If given, the only folders whose files it can read; it can write none, and nothing changes that.
+    """
+    database = duckdb.connect(
         config={
             "memory_limit": MEMORY,
             "threads": 2,
@@ -56,6 +63,12 @@ def connect() -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": False,
         }
     )
+    if readable:
+        folders = ", ".join(f"'{_text(str(folder))}'" for folder in readable)
+        database.execute(f"SET allowed_directories = [{folders}]")
+        database.execute("SET enable_external_access = false")
+        database.execute("SET lock_configuration = true")
+    return database
 
 
 def journal_rows(instance: str, files: str, where: str) -> str:
