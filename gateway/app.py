@@ -33,14 +33,14 @@ from gateway.broker.streams import Streams
 from gateway.catalog.cache import CachedPages, PageCache
 from gateway.clock import Clock, utc_now
 from gateway.errors import InvalidConfiguration
-from gateway.identity import GatewayTokens, Issuers, TokenExchange
+from gateway.identity import Authentication, GatewayTokens, Issuers, Nonces, Proofs, TokenExchange
 from gateway.keys.datakeys import DataKeys, link_secret
 from gateway.keys.vault import TransitVault
 from gateway.links.presign import Presigner
 from gateway.links.stream import LinkKey, StreamLinks
 from gateway.policy import WatchedPolicies
 from gateway.ports import Bucket, ObjectStore, PageStore, StorageCredentials
-from gateway.settings import Settings, StorageSettings
+from gateway.settings import Settings, StorageSettings, TokenKind
 from gateway.state.catalog import SqlCatalog
 from gateway.state.engine import Database
 from gateway.state.keys import SqlWrappedKeys
@@ -48,6 +48,7 @@ from gateway.state.leases import SqlLeases
 from gateway.state.link_uses import SqlLinkUses
 from gateway.state.revocations import SqlRevocations
 from gateway.state.schema import migrate
+from gateway.state.used_proofs import SqlUsedProofs
 from gateway.storage.s3 import S3ObjectStore
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,8 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         keys = DataKeys(vault, SqlWrappedKeys(database), clock)
         opened.callback(keys.close)
         tokens = GatewayTokens(vault, settings.server.public_url, clock, lifetime=settings.tokens.lifetime)
+        nonces = Nonces(lambda: link_secret(keys), clock) if settings.tokens.dpop_nonces else None
+        proofs = Proofs(SqlUsedProofs(database, clock), nonces, clock)
         issuers = Issuers(settings.issuers, http, clock, development=settings.development)
         pages_of = _pages_of(objects, keys)
         stream_links = _stream_links(keys, settings.server.public_url, clock)
@@ -93,7 +96,13 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         revocations = SqlRevocations(database, clock)
         leases = Leases(guard, catalog, SqlLeases(database, clock), revocations, clock, longest=settings.leases.max_ttl)
         yield Broker(
-            sign_in=SignIn(TokenExchange(issuers, tokens), tokens, journal, clock),
+            sign_in=SignIn(
+                Authentication(issuers, tokens, proofs, revocations, clock),
+                TokenExchange(issuers, tokens, proofs, revocations),
+                tokens,
+                journal,
+                clock,
+            ),
             browse=Browse(guard, catalog, pages_of),
             links=Links(
                 guard,
@@ -139,6 +148,9 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
     return create_api(
         broker,
         public_url=settings.server.public_url,
+        access_token_issuers=list(
+            dict.fromkeys(one.issuer for one in settings.issuers if TokenKind.ACCESS_TOKEN in one.tokens)
+        ),
         how_to_log_in=LoginOut(
             token_endpoint=f"{settings.server.public_url}/oauth2/token",
             issuers=[

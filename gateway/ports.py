@@ -259,6 +259,13 @@ class Revocations(Protocol):
         """Revoke; durable when it returns."""
 
 
+class UsedProofs(Protocol):
+    """Proofs of possession that were shown, so that none is good twice, on any instance (RFC 9449 11.1)."""
+
+    async def take(self, proof: str, *, until: datetime) -> bool:
+        """Remember the proof, by its digest, and tell whether it is new. It may be forgotten after `until`."""
+
+
 class WrappedKeyStore(Protocol):
     """Wrapped data keys: one row a resource and epoch."""
 

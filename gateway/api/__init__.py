@@ -11,6 +11,7 @@ from gateway.api import (
     keys,
     leases,
     links,
+    metadata,
     policy,
     problems,
     pushes,
@@ -29,6 +30,7 @@ def create_api(
     broker: Broker,
     *,
     public_url: str,
+    access_token_issuers: Sequence[str] = (),
     how_to_log_in: LoginOut,
     max_body_bytes: int,
     max_commit_bytes: int,
@@ -45,8 +47,22 @@ def create_api(
     )
     app.state.broker = broker
     app.state.public_url = public_url
+    app.state.access_token_issuers = access_token_issuers
     app.state.how_to_log_in = how_to_log_in
-    for module in (tokens, resources, links, leases, revocations, pushes, keys, audit, policy, stream, health):
+    for module in (
+        tokens,
+        metadata,
+        resources,
+        links,
+        leases,
+        revocations,
+        pushes,
+        keys,
+        audit,
+        policy,
+        stream,
+        health,
+    ):
         app.include_router(module.router)
     problems.install(app)
     app.add_middleware(BoundBody, limit=max_body_bytes, long_limit=max_commit_bytes, long_suffix=pushes.COMMIT_SUFFIX)

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from starlette.requests import Request
 
 from gateway import errors
+from gateway.identity.dpop import ALGORITHMS
 
 METADATA_PATH = "/.well-known/oauth-protected-resource"
 """RFC 9728 3: our own metadata, which every challenge points to."""
-PROOF_ALGORITHMS = ("ES256", "EdDSA")
-"""What proofs of possession may be signed with."""
 
 _OAUTH_CODES: dict[type[errors.GatewayError], str] = {
     errors.StepUpRequired: "insufficient_user_authentication",
@@ -27,7 +26,7 @@ def challenge(request: Request, error: errors.GatewayError | None = None) -> dic
     """
     scheme, _, sent = request.headers.get("authorization", "").partition(" ")
     metadata = f"{_base_url(request)}{METADATA_PATH}"
-    algorithms = f'algs="{" ".join(PROOF_ALGORITHMS)}"'
+    algorithms = f'algs="{" ".join(ALGORITHMS)}"'
     if not sent:
         bearer = f'Bearer resource_metadata="{metadata}"'
         return {"www-authenticate": f'{bearer}, DPoP {algorithms}, resource_metadata="{metadata}"'}

@@ -5,12 +5,14 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from gateway.api.credentials import announce_nonce, credentials_of
 from gateway.broker import Broker
 from gateway.broker.access import Caller, Origin
-from gateway.errors import Unauthenticated
 from gateway.model import ResourceKind, ResourceName, VersionRef
 
-_bearer = HTTPBearer(auto_error=False, description="A gateway token, from POST /oauth2/token.")
+_bearer = HTTPBearer(
+    auto_error=False, description="A gateway token, from POST /oauth2/token, or an issuer's access token."
+)
 
 
 def the_broker(request: Request) -> Broker:
@@ -38,18 +40,20 @@ Came = Annotated[Origin, Depends(came_from)]
 
 
 async def authenticated(
+    request: Request,
     broker: UseCases,
     origin: Came,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    documented: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Caller:
-    """Return who is asking. The only place that reads the Authorization header.
+    """Return who is asking.
 
     Raises:
-        Unauthenticated: no token, or not one of ours that is in force.
+        Unauthenticated: no access token, or none that is in force.
     """
-    if credentials is None:
-        raise Unauthenticated("No bearer token was sent.", hint="Log in with 'gateway login'.")
-    return Caller(await broker.sign_in.principal(credentials.credentials), origin)
+    del documented  # it tells OpenAPI how to authenticate, and knows no DPoP
+    identified = await broker.sign_in.identify(credentials_of(request))
+    announce_nonce(request, identified.next_nonce)
+    return Caller(identified.principal, origin)
 
 
 Authenticated = Annotated[Caller, Depends(authenticated)]

@@ -50,6 +50,8 @@ class Envelop:
                 started = True
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = request_id
+                if nonce := scope.get("dpop_nonce"):
+                    headers["dpop-nonce"] = nonce  # for the client's next proof of possession
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)

@@ -445,6 +445,12 @@ class WhoAmI(_Wire):
     name: str
     groups: list[str]
     expires_at: datetime | None
+    acr: str | None
+    amr: list[str]
+    auth_time: datetime | None
+    token_id: Annotated[str, Field(description="The token's `jti`, by which it can be revoked.")]
+    bound: Annotated[bool, Field(description="Whether the token is good with a proof of its key alone (RFC 9449).")]
+    narrowed: Annotated[bool, Field(description="Whether the token may do less than policy lets its holder do.")]
 
 
 class LoginIssuer(_Wire):
@@ -468,8 +474,10 @@ class TokenOut(_Wire):
 
     access_token: str
     issued_token_type: str
-    token_type: Literal["Bearer"]
+    token_type: Literal["Bearer", "DPoP"]
     expires_in: int
+    scope: str | None = None
+    authorization_details: list[dict[str, object]] | None = None
 
 
 class TokenErrorOut(_Wire):
@@ -479,6 +487,9 @@ class TokenErrorOut(_Wire):
     error_description: str
     code: str
     hint: str
+    acr_values: str | None = None
+    amr_values: str | None = None
+    max_age: int | None = None
 
 
 def _base64url(key: bytes) -> str:

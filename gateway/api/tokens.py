@@ -1,13 +1,18 @@
 """Logging in: the token endpoint, our public keys, and who the caller is."""
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from gateway.api.challenges import nonce_header
+from gateway.api.credentials import announce_nonce, call_of, proof_of
 from gateway.api.dependencies import Authenticated, Came, UseCases
 from gateway.api.problems import RESPONSES, status_of
 from gateway.api.schemas import LoginOut, TokenErrorOut, TokenOut, WhoAmI
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, StepUpRequired
 from gateway.identity import oauth_error
+from gateway.identity.token_request import FORM, GRANT_TYPE, JSON
 
 router = APIRouter(tags=["login"])
 
@@ -22,6 +27,19 @@ async def how_to_log_in(request: Request) -> LoginOut:
     return how
 
 
+def _schema(details: Mapping[str, object]) -> dict[str, object]:
+    texts = ("subject_token", "subject_token_type", "scope", "audience", "client_id")
+    return {
+        "type": "object",
+        "required": ["grant_type", "subject_token", "subject_token_type"],
+        "properties": {
+            "grant_type": {"const": GRANT_TYPE},
+            **{name: {"type": "string"} for name in texts},
+            "authorization_details": details,
+        },
+    }
+
+
 @router.post(
     "/oauth2/token",
     responses={
@@ -34,34 +52,39 @@ async def how_to_log_in(request: Request) -> LoginOut:
         "requestBody": {
             "required": True,
             "content": {
-                "application/x-www-form-urlencoded": {
-                    "schema": {
-                        "type": "object",
-                        "required": ["grant_type", "subject_token", "subject_token_type"],
-                        "properties": {
-                            "grant_type": {"const": "urn:ietf:params:oauth:grant-type:token-exchange"},
-                            "subject_token": {"type": "string"},
-                            "subject_token_type": {"type": "string"},
-                        },
-                    }
-                }
+                FORM: {"schema": _schema({"type": "string"})},
+                JSON: {"schema": _schema({"type": "array", "items": {"type": "object"}})},
             },
         }
     },
 )
 async def exchange_token(request: Request, broker: UseCases, origin: Came) -> JSONResponse:
-    """Exchange an ID token or workload token for a gateway token (RFC 8693)."""
+    """Exchange an ID token, workload token or access token for a gateway token (RFC 8693), narrowed if asked for.
+
+    With a proof of possession in the header DPoP, the token is bound to its key (RFC 9449).
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
-        answer = await broker.sign_in.exchange(await request.body(), origin)
-    except GatewayError as error:
-        body = TokenErrorOut(
-            error=oauth_error(error), error_description=error.message, code=error.code, hint=error.hint
+        answer = await broker.sign_in.exchange(
+            await request.body(), media_type, origin, call=call_of(request), proof=proof_of(request)
         )
-        # RFC 6749 5.2: a refusal is a 400 unless it is the client's own authentication that failed.
-        status = status_of(error)
-        server_side = status >= 500  # noqa: PLR2004 -- the class of server errors
-        return JSONResponse(body.model_dump(), status if server_side else 400, headers=_NO_STORE)
+    except GatewayError as error:
+        return _refusal(error)
+    announce_nonce(request, answer.next_nonce)
     return JSONResponse(answer.to_response(), headers=_NO_STORE)
+
+
+def _refusal(error: GatewayError) -> JSONResponse:
+    body = TokenErrorOut(error=oauth_error(error), error_description=error.message, code=error.code, hint=error.hint)
+    if isinstance(error, StepUpRequired):
+        body.acr_values = " ".join(error.acr_values) or None
+        body.amr_values = " ".join(error.amr_values) or None
+        body.max_age = int(error.max_age.total_seconds()) if error.max_age is not None else None
+    # RFC 6749 5.2: a refusal is a 400 unless it is the client's own authentication that failed.
+    status = status_of(error)
+    server_side = status >= 500  # noqa: PLR2004 -- the class of server errors
+    said = body.model_dump(exclude_none=True)
+    return JSONResponse(said, status if server_side else 400, headers=_NO_STORE | nonce_header(error))
 
 
 @router.get("/.well-known/jwks.json", responses={503: RESPONSES[503]})
@@ -81,4 +104,10 @@ async def who_am_i(caller: Authenticated) -> WhoAmI:
         name=principal.name,
         groups=sorted(principal.groups),
         expires_at=principal.expires_at,
+        acr=principal.acr,
+        amr=list(principal.amr),
+        auth_time=principal.auth_time,
+        token_id=principal.token_id,
+        bound=bool(principal.key_thumbprint),
+        narrowed=bool(principal.session_policies),
     )

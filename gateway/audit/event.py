@@ -157,12 +157,12 @@ def decided(  # noqa: PLR0913  # one for each thing that the event says
         version: The version that the request's reference came to.
         facts: Counts and short words about the work, under the names in `FACTS`.
         intent: Whether the work is still to be done.
-        failure: The code of the error that an allowed request ended with.
+        failure: The code of the error that the request ended with; a denied one's is `access-denied` otherwise.
 
     Raises:
         ValueError: a fact is not one that an event may hold.
     """
-    code = failure if decision.allowed else AccessDenied.code
+    code = failure or (None if decision.allowed else AccessDenied.code)
     status = Status.FAILURE if code else Status.INTENDED if intent else Status.SUCCESS
     event = ocsf.base(
         EventClass.API,

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from gateway.audit import event
+from gateway.broker.step_up import step_up_of
 from gateway.clock import Clock
 from gateway.errors import AccessDenied, GatewayError
 from gateway.model import AccessRequest, Decision, Outcome, Principal, Resource, Version
@@ -165,7 +166,7 @@ class Guard:
             version=grant.version,
             facts=grant.facts,
             intent=intent,
-            failure=_code(error),
+            failure=_code(refusal_of(grant) or error),
         )
 
 
@@ -173,12 +174,20 @@ def require(grant: Grant) -> None:
     """Return if the grant is allowed.
 
     Raises:
+        StepUpRequired: it is not, and a stronger login would change that. A workload has no other login.
         AccessDenied: it is not. The message says who, what and on which name, all of which the caller gave us;
             it does not say whether the thing exists, nor name the policy.
     """
+    refusal = refusal_of(grant)
+    if refusal:
+        raise refusal
+
+
+def refusal_of(grant: Grant) -> GatewayError | None:
+    """Return what to say to the caller if the grant is not allowed."""
     if grant.decision.allowed:
-        return
-    raise AccessDenied(
+        return None
+    return step_up_of(grant.request, grant.decision) or AccessDenied(
         reason(grant.request, grant.decision),
         hint=f"Ask the data's steward for access, and name this request: {grant.caller.origin.request_id}.",
     )

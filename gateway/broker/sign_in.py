@@ -2,30 +2,57 @@
 
 from gateway.audit import event
 from gateway.broker.access import Origin
+from gateway.broker.narrowing import narrowing_of
 from gateway.clock import Clock
 from gateway.errors import GatewayError
-from gateway.identity import GatewayTokens, TokenAnswer, TokenExchange, TokenRequest
-from gateway.model import Principal
+from gateway.identity import (
+    Authentication,
+    Call,
+    Credentials,
+    GatewayTokens,
+    Identified,
+    TokenAnswer,
+    TokenExchange,
+    TokenRequest,
+)
 from gateway.ports import EventJournal
 
 
 class SignIn:
     """The identity use cases."""
 
-    def __init__(self, exchange: TokenExchange, tokens: GatewayTokens, journal: EventJournal, clock: Clock) -> None:
+    def __init__(
+        self,
+        authentication: Authentication,
+        exchange: TokenExchange,
+        tokens: GatewayTokens,
+        journal: EventJournal,
+        clock: Clock,
+    ) -> None:
+        self._authentication = authentication
         self._exchange = exchange
         self._tokens = tokens
         self._journal = journal
         self._clock = clock
 
-    async def exchange(self, form: bytes, origin: Origin) -> TokenAnswer:
-        """Return a gateway token for an issuer's token (RFC 8693), once the login is recorded.
+    async def exchange(
+        self, body: bytes, media_type: str, origin: Origin, *, call: Call, proof: str | None
+    ) -> TokenAnswer:
+        """Return a gateway token for another token (RFC 8693), once the login is recorded.
+
+        Args:
+            body: the request's.
+            media_type: how it is written.
+            origin: where it came from.
+            call: which request it is, for the proof of possession.
+            proof: the proof, if one was sent.
 
         Raises:
             GatewayError: the request is not well formed, or the token not good; recorded as well.
         """
         try:
-            answer = await self._exchange.exchange(TokenRequest.decode(form))
+            request = TokenRequest.decode(body, media_type=media_type)
+            answer = await self._exchange.exchange(request, call=call, proof=proof, narrowing=narrowing_of(request))
         except GatewayError as error:
             await self._journal.append(
                 event.refused_login(error, at=self._clock(), request_id=origin.request_id, source_ip=origin.source_ip)
@@ -38,13 +65,13 @@ class SignIn:
         )
         return answer
 
-    async def principal(self, token: str) -> Principal:
-        """Return who a gateway token speaks for.
+    async def identify(self, credentials: Credentials) -> Identified:
+        """Return who is calling, by a gateway token or an issuer's access token.
 
         Raises:
-            Unauthenticated: it is not one of ours, or not in force.
+            Unauthenticated: one of its kinds, which says what was expected.
         """
-        return await self._tokens.verify(token)
+        return await self._authentication.identify(credentials)
 
     async def public_keys(self) -> dict[str, object]:
         """Return the keys that verify our tokens, as a JWK set."""

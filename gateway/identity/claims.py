@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NewType
 
-from gateway.errors import InvalidClaim, TokenExpired, TokenNotYetValid, WrongAudience, WrongTokenType
+from gateway.errors import InvalidClaim, TokenExpired, TokenNotYetValid, WrongAudience
 from gateway.identity.jws import SignedClaims
 
 VerifiedClaims = NewType("VerifiedClaims", Mapping[str, object])
@@ -15,9 +15,6 @@ MAX_SUBJECT_CHARS = 255
 """OpenID Connect Core 1.0, 2."""
 
 _UTC = "%Y-%m-%dT%H:%M:%SZ"
-
-_ID_TOKEN_MARKS = {"typ": "ID", "token_use": "id"}
-"""How Keycloak and Cognito tell ID tokens from access tokens of the same issuer and audience."""
 
 
 def check_claims(
@@ -38,20 +35,6 @@ def check_claims(
     return VerifiedClaims(claims)
 
 
-def check_is_id_token(claims: Mapping[str, object]) -> None:
-    """Refuse what is marked as another kind of token in its claims.
-
-    Raises:
-        WrongTokenType: it is.
-    """
-    for name, expected in _ID_TOKEN_MARKS.items():
-        if claims.get(name, expected) != expected:
-            raise WrongTokenType(
-                f"The token's {name} is {str(claims[name])[:40]!r}, expected {expected!r}.",
-                hint="Exchange the ID token, not the access token.",
-            )
-
-
 def text_claim(claims: Mapping[str, object], name: str, *, limit: int) -> str:
     """Return a claim that has to be a printable text.
 
@@ -64,14 +47,16 @@ def text_claim(claims: Mapping[str, object], name: str, *, limit: int) -> str:
     return value
 
 
-def time_claim(claims: Mapping[str, object], name: str) -> datetime | None:
+def time_claim(claims: Mapping[str, object], name: str, *, required: bool = False) -> datetime | None:
     """Return a NumericDate (RFC 7519 2: seconds since 1970 in UTC, fractions allowed), or None if there is none.
 
     Raises:
-        InvalidClaim: it is no number, or no date.
+        InvalidClaim: it is no number, or no date, or missing and required.
     """
-    if name not in claims:
+    if name not in claims and not required:
         return None
+    if name not in claims:
+        raise InvalidClaim(f"The token has no {name}.")
     value = claims[name]
     # bool is a number in Python; true is no date
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -88,14 +73,39 @@ def check_audience(claims: Mapping[str, object], audiences: Collection[str]) -> 
     Raises:
         WrongAudience: none of `audiences` is among its own.
     """
-    claimed = claims.get("aud")
-    named = claimed if isinstance(claimed, list) else [claimed]
-    if not any(isinstance(one, str) and one in audiences for one in named):
+    if not is_for(claims, audiences):
+        named = _audiences(claims)
         expected = " or ".join(repr(one) for one in sorted(audiences))
         got = ", ".join(repr(one[:80]) for one in named[:5] if isinstance(one, str)) or "none"
         raise WrongAudience(
             f"The token's audience is wrong: expected {expected}, got {got}.",
             hint="Ask the provider for a token for this gateway, or add the audience to the issuer's settings.",
+        )
+
+
+def is_for(claims: Mapping[str, object], audiences: Collection[str]) -> bool:
+    """Tell whether one of `audiences` is among the token's own.
+
+    >>> is_for({"aud": ["gateway", "other"]}, ["gateway"]), is_for({}, ["gateway"])
+    (True, False)
+    """
+    return any(isinstance(one, str) and one in audiences for one in _audiences(claims))
+
+
+def check_age(claims: Mapping[str, object], most: timedelta | None, *, leeway: timedelta, now: datetime) -> None:
+    """Refuse a token that was issued longer ago than the settings allow, whatever its `exp` says.
+
+    Raises:
+        TokenExpired: it was.
+        InvalidClaim: it does not say when.
+    """
+    if most is None:
+        return
+    issued = time_claim(claims, "iat", required=True)
+    if issued is None or now > issued + most + leeway:
+        raise TokenExpired(
+            f"The token was issued at {issued:{_UTC}}, more than {most.total_seconds():,.0f} s ago.",
+            hint="Get a fresh token of the provider.",
         )
 
 
@@ -121,3 +131,8 @@ def _check_begun(claims: Mapping[str, object], *, now: datetime) -> None:
                 f"The token's {name} is {begins:{_UTC}}, which is to come.",
                 hint="Compare the clocks of the provider and the gateway.",
             )
+
+
+def _audiences(claims: Mapping[str, object]) -> list[object]:
+    claimed = claims.get("aud")
+    return claimed if isinstance(claimed, list) else [claimed]

@@ -4,6 +4,7 @@ One parse, by this module: what is verified is byte for byte what was parsed. A 
 """
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import NewType, Self
 
@@ -39,10 +40,16 @@ class SignedToken:
     unverified_claims: Mapping[str, object] = field(repr=False)
     signing_input: bytes = field(repr=False)
     signature: bytes = field(repr=False)
+    own_key: Mapping[str, object] | None = field(default=None, repr=False)
+    """`jwk`, in a proof of possession alone."""
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str, *, carries_key: bool = False) -> Self:
         """Read the compact form.
+
+        Args:
+            text: the token.
+            carries_key: whether it is a proof of possession, whose header has the key that it proves (RFC 9449 4.2).
 
         Raises:
             InvalidToken: it is too long, has another spelling than the canonical one, or a refused header parameter.
@@ -53,7 +60,8 @@ class SignedToken:
         if len(segments) != _SEGMENTS:
             raise InvalidToken("The token is not a signed JWT in compact form.", hint="Was an opaque token sent?")
         header = _object(segments[0], "header")
-        _refuse_key_hints(header)
+        _refuse_key_hints(header, frozenset({"jwk"}) if carries_key else frozenset())
+        own_key = header.get("jwk")
         media_type = _text(header, "typ")
         return cls(
             algorithm=_required_text(header, "alg"),
@@ -62,6 +70,7 @@ class SignedToken:
             unverified_claims=_object(segments[1], "payload"),
             signing_input=text.rpartition(".")[0].encode(),
             signature=_bytes(segments[2], "signature"),
+            own_key=own_key if isinstance(own_key, dict) else None,
         )
 
 
@@ -84,8 +93,8 @@ def verify_signature(token: SignedToken, key: Key) -> SignedClaims:
     return SignedClaims(token.unverified_claims)
 
 
-def _refuse_key_hints(header: Mapping[str, object]) -> None:
-    refused = sorted(_REFUSED_PARAMETERS & header.keys())
+def _refuse_key_hints(header: Mapping[str, object], allowed: AbstractSet[str]) -> None:
+    refused = sorted((_REFUSED_PARAMETERS - allowed) & header.keys())
     if refused:
         raise InvalidToken(
             f"The token's header has {', '.join(refused)}, which we never follow.",

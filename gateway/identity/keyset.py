@@ -51,7 +51,7 @@ def select_key(keys: Sequence[Key], *, key_id: str | None, algorithm: str) -> Ke
 
     A token without a key id is verified only where the set leaves no choice.
     """
-    fitting = [key for key in keys if _fits(key, algorithm)]
+    fitting = [key for key in keys if fits(key, algorithm)]
     if key_id is None:
         return fitting[0] if len(fitting) == 1 else None
     return next((key for key in fitting if key.kid == key_id), None)
@@ -61,7 +61,7 @@ def _usable(entries: Iterable[object]) -> Iterable[Key]:
     # RFC 7517 5: keys that we do not understand are ignored, so that an issuer can add new kinds.
     for entry in entries:
         if isinstance(entry, dict) and _is_for_signatures(entry):
-            key = _import(entry)
+            key = import_public(entry)
             if key is not None:
                 yield key
 
@@ -71,7 +71,12 @@ def _is_for_signatures(entry: Mapping[str, object]) -> bool:
     return entry.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
 
 
-def _import(entry: Mapping[str, object]) -> Key | None:
+def import_public(entry: Mapping[str, object]) -> Key | None:
+    """Return the public key of a JWK, or None if it is no key that we could verify with.
+
+    >>> import_public({"kty": "oct", "k": "c2VjcmV0"}) is None
+    True
+    """
     members = _PUBLIC_MEMBERS.get(str(entry.get("kty")), ())
     public: dict[str, Any] = {name: entry[name] for name in members if name in entry}
     try:
@@ -86,6 +91,7 @@ def _is_long_enough(public: Mapping[str, Any]) -> bool:
     return int.from_bytes(decode_base64url(public["n"]), "big").bit_length() >= MIN_RSA_BITS
 
 
-def _fits(key: Key, algorithm: str) -> bool:
+def fits(key: Key, algorithm: str) -> bool:
+    """Tell whether the key is one for this algorithm."""
     kind, curve = _ALGORITHM_KEYS.get(algorithm, (None, None))
     return key.key_type == kind and key.alg in {None, algorithm} and (curve is None or key.get("crv") == curve)

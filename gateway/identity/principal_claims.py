@@ -1,6 +1,7 @@
 """Writes a principal into the claims of a gateway token, and reads it back: version 1 of that format."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from gateway.errors import InvalidToken
@@ -28,6 +29,9 @@ def write_principal(principal: Principal) -> dict[str, object]:
             "claims": dict(principal.claims),
             "tags": dict(principal.tags),
             "policies": list(principal.session_policies),
+            "client": principal.client_id,
+            "login_at": int(principal.login_at.timestamp()) if principal.login_at else None,
+            "origins": list(principal.origins),
         },
     }
     if principal.acr is not None:
@@ -36,6 +40,8 @@ def write_principal(principal: Principal) -> dict[str, object]:
         claims["amr"] = list(principal.amr)
     if principal.auth_time is not None:
         claims["auth_time"] = int(principal.auth_time.timestamp())
+    if principal.key_thumbprint:
+        claims["cnf"] = {"jkt": principal.key_thumbprint}  # RFC 9449 6.1
     return claims
 
 
@@ -70,4 +76,8 @@ def _read(claims: Mapping[str, Any], own: Mapping[str, Any]) -> Principal:
         token_id=claims["jti"],
         expires_at=time_claim(claims, "exp"),
         session_policies=tuple(own["policies"]),
+        client_id=own["client"],
+        login_at=datetime.fromtimestamp(own["login_at"], UTC) if own["login_at"] is not None else None,
+        origins=tuple(own["origins"]),
+        key_thumbprint=claims["cnf"]["jkt"] if "cnf" in claims else "",
     )

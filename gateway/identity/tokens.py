@@ -1,12 +1,10 @@
 """Issues and verifies gateway tokens: RFC 9068 access tokens of at most an hour, signed by a key that Vault holds."""
 
-import hashlib
 import json
 import uuid
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from joserfc.jwk import ECKey, Key
 
@@ -32,10 +30,6 @@ ALGORITHM = "ES256"
 MAX_SIGNATURE_CHARS = 100
 """Room for '.' and 64 bytes in base64url."""
 MAX_LIFETIME = timedelta(hours=1)
-MAX_REMEMBERED = 10_000
-"""Verified tokens that are remembered,"""
-REMEMBERED_FOR = timedelta(minutes=5)
-"""and for how long: a key that was withdrawn stops verifying within this time and the key cache's `max_age`."""
 
 _VAULT = Freshness(max_age=timedelta(minutes=5), refetch=timedelta(seconds=10), retry=timedelta(seconds=2))
 """Our own keys: they are asked for more often than an issuer's, since Vault is ours and a rotation is too."""
@@ -49,21 +43,20 @@ class TokenAnswer:
     expires_in: timedelta
     principal: Principal
     """Who it speaks of; `token_id` and `expires_at` are the gateway token's."""
+    granted: Mapping[str, object] = field(default_factory=dict)
+    """What was asked for and given: `scope` (RFC 6749 5.1) and `authorization_details` (RFC 9396 7)."""
+    next_nonce: str = ""
+    """What the next proof of possession must hold, if it is another nonce than this one's."""
 
     def to_response(self) -> dict[str, object]:
         """Return the members of the answer (RFC 8693 2.2.1), token included."""
         return {
             "access_token": self.access_token,
             "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
-            "token_type": "Bearer",
+            "token_type": "DPoP" if self.principal.key_thumbprint else "Bearer",  # RFC 9449 5
             "expires_in": int(self.expires_in.total_seconds()),
+            **self.granted,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class _Remembered:
-    principal: Principal
-    until: datetime
 
 
 class GatewayTokens:
@@ -83,7 +76,6 @@ class GatewayTokens:
         self._lifetime = min(lifetime, MAX_LIFETIME)
         self._keys = KeyCache("The gateway", self._fetch_keys, clock=clock, freshness=_VAULT)
         self._key_id = ""
-        self._verified: OrderedDict[bytes, _Remembered] = OrderedDict()
 
     @property
     def audience(self) -> str:
@@ -103,7 +95,8 @@ class GatewayTokens:
         lifetime = timedelta(seconds=(expires - now) // timedelta(seconds=1))
         if lifetime <= timedelta(0):
             raise TokenExpired("The token that was shown has expired.", hint="Log in again: gateway login.")
-        issued = replace(principal, token_id=uuid.uuid4().hex, expires_at=now + lifetime)
+        origins = (*principal.origins, principal.token_id) if principal.token_id else principal.origins
+        issued = replace(principal, token_id=uuid.uuid4().hex, expires_at=now + lifetime, origins=origins)
         claims = {
             **write_principal(issued),
             "iss": self._public_url,
@@ -116,22 +109,17 @@ class GatewayTokens:
         return TokenAnswer(await self._sign(claims), lifetime, issued)
 
     async def verify(self, text: str) -> Principal:
-        """Return who a gateway token speaks of. A token that was verified before costs a hash and a look at the clock.
+        """Return who a gateway token speaks of.
 
         Raises:
             Unauthenticated: one of its kinds, which says what was expected.
             VaultUnavailable: there are no keys to verify with.
         """
-        now = self._clock()
-        digest = hashlib.sha256(text.encode(errors="replace")).digest()
-        known = self._verified.get(digest)
-        if known is not None and now < known.until:
-            return known.principal
-        self._verified.pop(digest, None)
-        claims = await self._verify(SignedToken.parse(text))
-        principal = read_principal(claims)
-        self._remember(digest, principal, now)
-        return principal
+        return read_principal(await self._verify(SignedToken.parse(text)))
+
+    def issued(self, token: SignedToken) -> bool:
+        """Tell whether the token says that it is one of ours."""
+        return token.unverified_claims.get("iss") == self._public_url
 
     async def jwks(self) -> dict[str, object]:
         """Return our public keys as a JWK Set (RFC 7517 5).
@@ -159,7 +147,7 @@ class GatewayTokens:
         raise VaultUnavailable("The key of gateway tokens was rotated while it signed.", hint="Try again.")
 
     async def _verify(self, token: SignedToken) -> VerifiedClaims:
-        if token.unverified_claims.get("iss") != self._public_url:
+        if not self.issued(token):
             raise UnknownIssuer(
                 f"This is no token of this gateway: expected the issuer {self._public_url}.",
                 hint="Exchange the provider's token at /oauth2/token first; gateway login does it.",
@@ -175,12 +163,6 @@ class GatewayTokens:
         check_audience(claims, [self._public_url])
         check_not_expired(claims, now=self._clock())
         return VerifiedClaims(claims)
-
-    def _remember(self, digest: bytes, principal: Principal, now: datetime) -> None:
-        until = min(now + REMEMBERED_FOR, principal.expires_at or now)
-        self._verified[digest] = _Remembered(principal, until)
-        if len(self._verified) > MAX_REMEMBERED:
-            self._verified.popitem(last=False)
 
     async def _fetch_keys(self) -> tuple[Key, ...]:
         keys = await self._signer.public_keys()

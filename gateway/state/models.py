@@ -329,3 +329,13 @@ class RevocationRow(Base):
     def revocation(self) -> Revocation:
         """Return the value of the row, which has a column `value`."""
         return Revocation(RevocationKind(self.kind), self.value, self.issued_before, self.until, self.revoked_by)
+
+
+class UsedProofRow(Base):
+    """A proof of possession that was shown, by its digest. Rows of proofs that are too old anyway are swept."""
+
+    __tablename__ = "used_proofs"
+    __table_args__ = (Index(None, "until"),)
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    until: Mapped[datetime] = mapped_column(UtcDateTime)

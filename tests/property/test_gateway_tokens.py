@@ -44,6 +44,10 @@ PRINCIPALS = st.builds(
     auth_time=st.none() | st.integers(0, 2**31).map(lambda second: datetime.fromtimestamp(second, UTC)),
     expires_at=st.integers(1, 10**6).map(lambda second: NOW + timedelta(seconds=second)),
     session_policies=st.lists(TEXTS, max_size=2).map(tuple),
+    client_id=st.just("") | TEXTS,
+    login_at=st.none() | st.integers(0, 2**31).map(lambda second: datetime.fromtimestamp(second, UTC)),
+    origins=st.lists(TEXTS, max_size=2).map(tuple),
+    key_thumbprint=st.just("") | st.from_regex(r"[A-Za-z0-9_-]{43}", fullmatch=True),
 )
 
 

@@ -1,11 +1,11 @@
 """The guard decides, records, and grants nothing that is not recorded."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from gateway.broker.access import Caller, Guard, Origin
-from gateway.errors import AccessDenied, JournalUnavailable, UnknownPath
+from gateway.errors import AccessDenied, JournalUnavailable, StepUpRequired, UnknownPath
 from gateway.model import Decision, Outcome, Principal, PrincipalKind
 
 pytestmark = pytest.mark.anyio
@@ -135,3 +135,29 @@ async def test_an_allow_on_a_tag_needs_none_on_the_version_that_it_names(journal
     async with guard.reading(ADA, "gateway:ReadFile", "latest") as grant:
         guard.recheck(grant, "v3")
     assert journal.outcomes == [("Success", "")]
+
+
+class DemandingPolicy:
+    """Denies, and says which login would do."""
+
+    def decide(self, request):
+        return Decision(Outcome.IMPLICIT_DENY, step_up="acr=gold;amr=otp;max_age=300")
+
+
+async def test_a_login_that_is_too_weak_is_told_which_would_do_and_recorded(journal):
+    guard = Guard(DemandingPolicy(), journal, lambda: NOW)
+    with pytest.raises(StepUpRequired) as refused:
+        async with guard.reading(ADA, "gateway:ReadFile", "secret"):
+            pytest.fail("it ran")
+    assert (refused.value.acr_values, refused.value.amr_values) == (("gold",), ("otp",))
+    assert refused.value.max_age == timedelta(minutes=5)
+    assert journal.outcomes == [("Failure", "insufficient-user-authentication")]
+    assert journal.events[0]["api"]["response"]["data"]["step_up"] == "acr=gold;amr=otp;max_age=300"
+
+
+async def test_a_workload_is_not_asked_to_log_in_in_another_way(journal):
+    trainer = Caller(Principal("jobs", "1", PrincipalKind.WORKLOAD, "trainer"), ADA.origin)
+    with pytest.raises(AccessDenied):
+        async with Guard(DemandingPolicy(), journal, lambda: NOW).reading(trainer, "gateway:ReadFile", "secret"):
+            pytest.fail("it ran")
+    assert journal.outcomes == [("Failure", "access-denied")]

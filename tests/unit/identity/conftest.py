@@ -1,6 +1,8 @@
 """An issuer over real sockets on loopback, keys made at run time, a clock that tests turn, and a local signer."""
 
+import hashlib
 import json
+import secrets
 import threading
 import time
 from contextlib import contextmanager
@@ -12,7 +14,11 @@ import pytest
 from joserfc.jwk import ECKey, RSAKey
 from joserfc.jws import JWSRegistry
 
+from gateway.errors import Revoked
+from gateway.identity.dpop import Proofs
 from gateway.identity.encoding import encode_base64url
+from gateway.identity.used_proofs import MemoryUsedProofs
+from gateway.model import Mark
 from gateway.ports import SigningKey
 from gateway.settings import IssuerSettings
 
@@ -162,3 +168,61 @@ def rsa_key():
 @pytest.fixture
 def sign_token():
     return sign
+
+
+class MemoryRevocations:
+    """The port `Revocations`, as one instance sees it."""
+
+    def __init__(self):
+        self.kept = []
+
+    async def add(self, revocation):
+        self.kept.append(revocation)
+
+    async def check(self, marks, *, issued_at):
+        for one in self.kept:
+            if Mark(one.kind, one.value) in marks and issued_at <= one.issued_before:
+                raise Revoked(f"This {one.kind} was revoked.")
+
+
+class Client:
+    """A client with a key of its own, which proves that it holds it."""
+
+    def __init__(self, clock):
+        self.key = ECKey.generate_key("P-256")
+        self.thumbprint = self.key.thumbprint()
+        self._clock = clock
+
+    def proof(self, call, *, token=None, key=None, header=None, without=(), **claims):
+        signing = key or self.key
+        whole = {
+            "jti": secrets.token_hex(8),
+            "htm": call.method,
+            "htu": call.url,
+            "iat": int(self._clock().timestamp()),
+        }
+        if token is not None:
+            whole["ath"] = encode_base64url(hashlib.sha256(token.encode()).digest())
+        whole = {name: value for name, value in (whole | claims).items() if name not in without}
+        jwk = self.key.as_dict(private=False)
+        return sign(signing, {"typ": "dpop+jwt", "alg": "ES256", "jwk": jwk} | (header or {}), whole)
+
+
+@pytest.fixture
+def revocations():
+    return MemoryRevocations()
+
+
+@pytest.fixture
+def proofs(clock):
+    return Proofs(MemoryUsedProofs(clock), None, clock)
+
+
+@pytest.fixture
+def client(clock):
+    return Client(clock)
+
+
+@pytest.fixture
+def thief(clock):
+    return Client(clock)
