@@ -63,7 +63,7 @@ class Lifetimes:
         left = min(ends) - now if ends else wanted
         if left < _SECOND:
             raise TokenExpired("Your login or lease ends within a second.", hint="Log in again with 'gateway login'.")
-        return min(wanted, left)
+        return min(wanted, left // _SECOND * _SECOND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,12 @@ class Links:
         ]
         async with self._guard.recorded(grants):
             lease, now = held.require(), self._clock()
-            expires_in = self._lifetimes.true_life(wanted, caller, lease, now=now)
+
+            def life() -> timedelta:
+                # Asked anew when it is signed: to find and open a file may take seconds, which must not be added.
+                return self._lifetimes.true_life(wanted, caller, lease, now=self._clock())
+
+            expires_in = life()
             await self._revocations.check(marks_of(caller.principal, name), issued_at=now)
             restrictions = _bound(restrictions, mode, lease)
             resource = known(found, name)
@@ -149,7 +154,7 @@ class Links:
                     grant.facts["lease"] = lease.id
                 self._guard.recheck(grant, f"{name}/v{version.number}/{path}")
                 entry = await self._find(resource, version, path)
-                link = await issue(caller, resource, version, entry, expires_in, restrictions)
+                link = await issue(caller, resource, version, entry, life, restrictions)
                 if link.get.id:
                     grant.facts["link"] = link.get.id
                 issued.append(link)
@@ -164,12 +169,12 @@ class Links:
         resource: Resource,
         version: Version,
         entry: FileEntry,
-        expires_in: timedelta,
+        life: Callable[[], timedelta],
         restrictions: Restrictions,
     ) -> IssuedLink:
         del caller, version, restrictions  # S3 knows none of them
         data_key = await self._keys.data_key(resource.id, entry.epoch)
-        key = object_key_in_bucket(resource.id, entry.object_id)
+        key, expires_in = object_key_in_bucket(resource.id, entry.object_id), life()
         get = self._signer.sign("GET", key, expires_in=expires_in)
         head = self._signer.sign("HEAD", key, expires_in=expires_in)
         return IssuedLink(entry, get, head, object_key(data_key, resource_id=resource.id, object_id=entry.object_id))
@@ -180,14 +185,14 @@ class Links:
         resource: Resource,
         version: Version,
         entry: FileEntry,
-        expires_in: timedelta,
+        life: Callable[[], timedelta],
         restrictions: Restrictions,
     ) -> IssuedLink:
         links = await self._stream_links()
         granted = StreamGrant(
             caller.principal, resource.id, resource.name, version.number, entry, restrictions=restrictions
         )
-        link = links.issue(granted, expires_in=expires_in)
+        link = links.issue(granted, expires_in=life())
         return IssuedLink(entry, link, link, None)
 
 
