@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,10 @@ from fastapi import FastAPI
 from gateway.api import create_api
 from gateway.api.schemas import LoginIssuer, LoginOut
 from gateway.audit.journal import Journal
+from gateway.audit.notary import Notary
+from gateway.audit.searching import Searching
+from gateway.audit.sinks.fleet import Outside, Sinks, deliveries_of
+from gateway.audit.tile_archive import TileArchive
 from gateway.broker import Broker
 from gateway.broker.access import Guard
 from gateway.broker.advise import Advise
@@ -80,6 +85,8 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         bucket, credentials = bucket_of(settings.storage), credentials_of(settings.storage)
         objects = S3ObjectStore(bucket, credentials, timeout=settings.storage.timeout)
         signer = Presigner(bucket, credentials, clock=clock)
+        notary = _notary(settings, journal, vault, clock)
+        opened.push_async_callback(notary.close)
         catalog = SqlCatalog(database)
         keys = DataKeys(vault, SqlWrappedKeys(database), clock)
         opened.callback(keys.close)
@@ -93,6 +100,9 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         watch = PolicyWatch(policies, journal, clock)
         opened.callback(asyncio.create_task(watch.run()).cancel)
         links = settings.links
+        opened.callback(asyncio.create_task(notary.run()).cancel)
+        outside = Outside(journal, objects, clock, settings.audit.directory / ".sinks" / settings.audit.instance)
+        sinks = await opened.enter_async_context(Sinks(deliveries_of(settings.sinks, outside)))
         revocations = SqlRevocations(database, clock)
         leases = Leases(guard, catalog, SqlLeases(database, clock), revocations, clock, longest=settings.leases.max_ttl)
         yield Broker(
@@ -147,6 +157,7 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
     """Return the ASGI application."""
     return create_api(
         broker,
+                    "checkpoints": notary.check,
         public_url=settings.server.public_url,
         access_token_issuers=list(
             dict.fromkeys(one.issuer for one in settings.issuers if TokenKind.ACCESS_TOKEN in one.tokens)
@@ -178,6 +189,37 @@ def credentials_of(storage: StorageSettings) -> StorageCredentials:
     """
     return StorageCredentials(_secret(storage.access_key_id_file), _secret(storage.secret_access_key_file))
 
+def _searching(settings: Settings, objects: ObjectStore) -> Searching:
+    audit = settings.audit
+    is_archived = any(isinstance(sink, ArchiveSinkSettings) for sink in settings.sinks)
+    return Searching(
+        audit.directory / audit.instance,
+        instance=audit.instance,
+        objects=objects if is_archived else None,
+        copies=audit.directory / ".copies",
+    )
+
+
+def origin_of(settings: Settings) -> str:
+    """Return the name under which this gateway's journal signs its checkpoints."""
+    host = settings.server.public_url.rstrip("/").partition("://")[2]
+    return settings.audit.origin or f"{host}/audit/{settings.audit.instance}"
+
+
+def archive_of(settings: Settings, clock: Clock) -> TileArchive | None:
+    """Return where this gateway's checkpoints are archived, if they are.
+
+    Raises:
+        InvalidConfiguration: a secret's file cannot be read.
+    """
+    if not settings.audit.archive:
+        return None
+    bucket = bucket_of(settings.storage)
+    bucket = replace(bucket, name=settings.audit.archive_bucket or bucket.name)
+    objects = S3ObjectStore(bucket, credentials_of(settings.storage), timeout=settings.storage.timeout)
+    return TileArchive(objects, origin=origin_of(settings), keep=settings.audit.archive_retention, clock=clock)
+
+
 
 def _secret(file: Path) -> str:
     try:
@@ -191,6 +233,18 @@ def _pages_of(objects: ObjectStore, keys: DataKeys) -> PagesOf:
 
     def pages_of(resource_id: str) -> PageStore:
         return CachedPages(SealedPages(objects, keys, resource_id), cache)
+
+def _notary(settings: Settings, journal: Journal, vault: TransitVault, clock: Clock) -> Notary:
+    return Notary(
+        journal,
+        vault,
+        archive_of(settings, clock),
+        clock,
+        origin=origin_of(settings),
+        interval=settings.audit.checkpoint_interval,
+        events=settings.audit.checkpoint_events,
+    )
+
 
     return pages_of
 

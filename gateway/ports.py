@@ -83,6 +83,16 @@ class TokenSigner(Protocol):
         """Return the key id and the 64-byte raw signature (r || s) of `message`."""
 
 
+class CheckpointSigner(Protocol):
+    """Signs checkpoints of the journal with a key that Vault holds (Ed25519, RFC 8032)."""
+
+    async def checkpoint_keys(self) -> Sequence[bytes]:
+        """Return the 32 bytes of every public key that may still verify, newest last."""
+
+    async def sign_checkpoint(self, message: bytes) -> tuple[bytes, bytes]:
+        """Return the public key that signed, and the 64-byte signature of `message`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bucket:
     """Where our objects are."""
@@ -123,6 +133,12 @@ class ObjectStore(Protocol):
 
     async def put(self, key: str, body: bytes) -> None:
         """Write a small object."""
+
+    async def keep(self, key: str, body: bytes, *, until: datetime) -> bool:
+        """Write a small object; where the bucket has Object Lock, nobody can delete or replace it before `until`.
+
+        Returns whether it is locked.
+        """
 
     async def exists(self, key: str) -> bool:
         """Tell whether the object is there."""

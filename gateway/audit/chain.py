@@ -25,6 +25,12 @@ class Fault(StrEnum):
     INSERTED = "inserted"
     TRUNCATED = "truncated"
     WRONG_GENESIS = "wrong-genesis"
+    FORGED = "forged"
+    """A checkpoint that the log has not signed."""
+    ROLLED_BACK = "rolled-back"
+    """A checkpoint that covers less than one before it."""
+    FORKED = "forked"
+    """Two journals under one name: a signed checkpoint is of another journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,11 @@ def verify(lines: Iterable[bytes], *, instance: str | None = None, expected: Hea
     Raises:
         JournalBroken: it is not whole; the message names the first bad record.
     """
-    report = examine(lines, instance=instance, expected=expected)
+    return require_whole(examine(lines, instance=instance, expected=expected))
+
+
+def require_whole(report: Report) -> Report:
+    """Return the report of a whole journal. Raises `JournalBroken`: it is of another."""
     if report.finding:
         hint = f"The {report.count} records before it are good; compare the rest with an archived copy."
         if report.finding.fault is Fault.TRUNCATED:

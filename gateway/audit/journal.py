@@ -14,7 +14,7 @@ from anyio import to_thread
 from gateway.audit.canonical import encode_event
 from gateway.audit.event import journal_started, journal_stopped, uid_of
 from gateway.audit.ocsf import milliseconds
-from gateway.audit.record import EventJson, genesis
+from gateway.audit.record import EventJson, Head, genesis
 from gateway.audit.segments import read_after
 from gateway.audit.writer import SEGMENT_BYTES, JournalWriter, Sync, data_sync
 from gateway.clock import Clock
@@ -50,7 +50,9 @@ class Journal:
         sync: Sync = data_sync,
     ) -> None:
         self.instance = instance
-        self._folder = directory / instance
+        self.folder = directory / instance
+        self.head = Head(0, b"")
+        """The last durable place; 0 before the first event."""
         self._clock = clock
         self._segment_bytes = segment_bytes
         self._sync = sync
@@ -71,8 +73,9 @@ class Journal:
         origin = genesis(self.instance, milliseconds(now))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="audit-journal")
         self._writer = writer = await self._in_thread(
-            partial(JournalWriter, self._folder, genesis=origin, segment_bytes=self._segment_bytes, sync=self._sync)
+            partial(JournalWriter, self.folder, genesis=origin, segment_bytes=self._segment_bytes, sync=self._sync)
         )
+        self.head = writer.head
         torn = writer.torn
         started = journal_started(
             self.instance, at=now, torn_bytes=torn.size if torn else 0, torn_sha256=torn.sha256 if torn else ""
@@ -133,15 +136,16 @@ class Journal:
         Raises:
             JournalUnavailable: they cannot be read.
         """
-        newest = self._require_writer().head.seq
+        self._require_writer()
+        newest = self.head.seq
         after = after if after >= 0 else max(0, newest + after)
         count = min(limit, newest - after)
         if count <= 0:
             return []
         try:
-            return await to_thread.run_sync(read_after, self._folder, after, count)
+            return await to_thread.run_sync(read_after, self.folder, after, count)
         except OSError as error:
-            raise JournalUnavailable(f"The audit journal {self._folder} cannot be read: {error.strerror}.") from error
+            raise JournalUnavailable(f"The audit journal {self.folder} cannot be read: {error.strerror}.") from error
 
     async def check(self) -> None:
         """Raise `JournalUnavailable` unless an event could be written now."""
@@ -158,11 +162,13 @@ class Journal:
 
     async def _write(self, events: list[EventJson]) -> JournalUnavailable | None:
         try:
-            await self._in_thread(partial(self._require_writer().append, events))
+            writer = self._require_writer()
+            await self._in_thread(partial(writer.append, events))
+            self.head = writer.head
         except JournalUnavailable as error:
             return error
         except Exception as error:  # noqa: BLE001  # whatever it is, those who wait must hear of it
-            return JournalUnavailable(f"The audit journal {self._folder} failed: {type(error).__name__}.")
+            return JournalUnavailable(f"The audit journal {self.folder} failed: {type(error).__name__}.")
         self._unsaid = []
         return None
 
@@ -172,7 +178,7 @@ class Journal:
 
     def _require_writer(self) -> JournalWriter:
         if self._writer is None:
-            raise JournalUnavailable(f"The audit journal {self._folder} is not open.")
+            raise JournalUnavailable(f"The audit journal {self.folder} is not open.")
         return self._writer
 
 

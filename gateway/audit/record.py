@@ -92,6 +92,11 @@ def follow(head: Head, line: bytes) -> Head | None:
     return Head(head.seq + 1, digest)
 
 
+def entry_of(line: bytes) -> bytes:
+    """Return a whole line's hash as the 32 bytes that are its entry in the tree (section 7)."""
+    return bytes.fromhex(line[-_SEAL_BYTES:][9:-3].decode())
+
+
 def parse(line: bytes) -> Record | None:
     """Return the line's parts if it has the shape of a record, whether or not its hash is right."""
     found = _LINE.fullmatch(line)

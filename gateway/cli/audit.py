@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -13,15 +14,23 @@ from typing import Annotated
 import typer
 
 from gateway.audit.chain import Report
-from gateway.audit.chain import verify as verify_chain
 from gateway.audit.entry import Entry, is_by, read_entry, read_time
+from gateway.audit.evidence import Evidence, verify_signed
+from gateway.audit.note import MAX_NOTE_BYTES, VerifierKey
 from gateway.audit.record import Head, Record, parse
 from gateway.audit.segments import last_head, list_journals, list_segments, read_after, read_lines
+from gateway.audit.tree import FOLDER, Tree
+from gateway.cli.audit_proofs import PublicKeys, check_event, prove_event, read_keys, read_small
 from gateway.cli.console import Json, Profile, Url, write_json, write_rows
+from gateway.cli.questions import lineage, report, search, sinks
 from gateway.client import Gateway
-from gateway.errors import InvalidInput, LocalFileError
+from gateway.errors import InvalidInput, JournalBroken, LocalFileError
 
 app = typer.Typer(no_args_is_help=True, help="Verify and read the audit journal.")
+app.command("prove")(prove_event)
+app.command("check-proof")(check_event)
+for ask in (search, report, lineage, sinks):
+    app.command()(ask)
 
 _PAGE = 10_000
 _POLL_SECONDS = 1.0
@@ -56,24 +65,47 @@ def verify(
         str | None,
         typer.Option(metavar="SEQ:HASH", help="A head that was noted earlier: the journal must still contain it."),
     ] = None,
+    keys: PublicKeys = None,
+    checkpoints: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="FILE",
+            help="A checkpoint that was noted earlier or archived: the journal must agree with it.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
     url: Url = None,
     profile: Profile = None,
 ) -> None:
     """Prove that no record of the journal was altered, removed, reordered or inserted; else name the first that was.
 
-    A journal that was cut short, or written anew from some record on, shows only against a --head noted before.
+    A journal on this machine is held against every checkpoint that was signed of it; give the log's key with
+    --public-key, since who changes a journal can change a key beside it. Through the gateway, or without checkpoints,
+    a journal that was cut short or written anew shows only against a --head or --checkpoint noted before.
 
-    Example: gateway audit verify --journal /var/lib/gateway/audit --list
+    Example: gateway audit verify --journal /var/lib/gateway/audit --public-key gateway.vkey
     """
-    expected = _read_head(head) if head else None
+    against = _Against(
+        read_keys(keys or []),
+        [read_small(file, MAX_NOTE_BYTES) for file in checkpoints or []],
+        _read_head(head) if head else None,
+    )
+    if checkpoints and not keys:
+        raise InvalidInput("A checkpoint shows nothing without the log's key.", hint="Name it: --public-key FILE.")
     if journal is None:
         with Gateway(url, profile=profile) as gateway:
-            _verify_one(_pages(gateway), expected, listed=listed, as_json=as_json)
+            _verify_one(_pages(gateway), against, None, listed=listed, as_json=as_json)
         return
+    instances: dict[str, Path] = {}
     for found in _find(journal):
         with _as_local_error(found):
-            _verify_one(read_lines(found), expected, listed=listed, as_json=as_json)
+            tree = Tree(found / FOLDER) if found.is_dir() else None
+            instance = _verify_one(read_lines(found), against, tree, listed=listed, as_json=as_json)
+        if instance in instances:
+            raise JournalBroken(f"Two journals have one identity: {instances[instance]} and {found} are of {instance}.")
+        instances[instance] = found
 
 
 @app.command()
@@ -143,17 +175,40 @@ def _pages(gateway: Gateway) -> Iterator[bytes]:
         full = count == _PAGE
 
 
-def _verify_one(lines: Iterable[bytes], expected: Head | None, *, listed: bool, as_json: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class _Against:
+    """What the caller wants journals to be held against."""
+
+    keys: list[VerifierKey]
+    checkpoints: list[bytes]
+    head: Head | None
+
+
+def _verify_one(lines: Iterable[bytes], against: _Against, tree: Tree | None, *, listed: bool, as_json: bool) -> str:
+    """Verify one journal, say what was found, and return whose it is."""
     entries: list[Entry] = []
-    report = verify_chain(_noting(lines, entries) if listed else lines, expected=expected)
+    evidence = verify_signed(
+        _noting(lines, entries) if listed else lines,
+        notes=tree.notes() if tree else (),
+        keys=against.keys or (tree.keys() if tree else []),
+        known=against.checkpoints,
+        leaves=(lambda size, start: tree.leaves(size, start=start)) if tree else None,
+        expected=against.head,
+    )
+    report = evidence.report
     if as_json:
-        write_json(_summary(report) | ({"events": entries} if listed else {}))
-        return
+        write_json(_summary(evidence) | ({"events": entries} if listed else {}))
+        return report.instance
     if listed:
         write_rows(("SEQ", "TIME", "WHO", "ACTION", "RESOURCE", "DECISION", "STATUS", "FROM"), map(_cells, entries))
     first, last = (_when(read_time(record)) if record else "" for record in (report.first, report.last))
     typer.echo(f"The journal of {report.instance} is whole: {report.count} records, from {first} to {last} UTC.")
+    if evidence.checkpoints:
+        typer.echo(f"{evidence.checkpoints} signed checkpoints agree with it, up to record {evidence.covered}.")
+        if not against.keys:
+            typer.echo("They were checked with the key that lies beside the journal; name yours with --public-key.")
     typer.echo(f"Its head, to note down and to check against later (--head): {_head(report)}")
+    return report.instance
 
 
 def _noting(lines: Iterable[bytes], entries: list[Entry]) -> Iterator[bytes]:
@@ -164,7 +219,8 @@ def _noting(lines: Iterable[bytes], entries: list[Entry]) -> Iterator[bytes]:
             entries.append(read_entry(record))
 
 
-def _summary(report: Report) -> dict[str, object]:
+def _summary(evidence: Evidence) -> dict[str, object]:
+    report = evidence.report
     first, last = (read_time(record) if record else None for record in (report.first, report.last))
     return {
         "whole": True,
@@ -173,6 +229,8 @@ def _summary(report: Report) -> dict[str, object]:
         "first": first.isoformat() if first else None,
         "last": last.isoformat() if last else None,
         "head": _head(report),
+        "checkpoints": evidence.checkpoints,
+        "covered": evidence.covered,
     }
 
 

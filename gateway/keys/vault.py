@@ -20,6 +20,7 @@ from gateway.ports import NewDataKey, SigningKey
 from gateway.settings import VaultSettings
 
 TOKENS_KEY = "gateway-tokens"
+CHECKPOINTS_KEY = "gateway-checkpoints"
 _TRY_AGAIN = "Try again; see if Vault is up, and can be reached."
 _RENEW_AFTER = 0.5
 """The part of a lease after which it is renewed; the other half is for trying again."""
@@ -126,7 +127,7 @@ class _Session:
 
 
 class TransitVault:
-    """`KeyVault` and `TokenSigner` on the transit engine. Close it at the end."""
+    """`KeyVault`, `TokenSigner` and `CheckpointSigner` on the transit engine. Close it at the end."""
 
     def __init__(self, settings: VaultSettings, clock: Clock) -> None:
         self._session = _Session(settings, clock)
@@ -187,6 +188,23 @@ class TransitVault:
         )
         _, version, signature = answer["signature"].split(":")
         return _key_id(int(version.removeprefix("v"))), base64.urlsafe_b64decode(signature + "==")
+
+    async def checkpoint_keys(self) -> Sequence[bytes]:
+        """Return the Ed25519 public key of every version that may still verify, newest last."""
+        return list((await self._checkpoint_versions()).values())
+
+    async def sign_checkpoint(self, message: bytes) -> tuple[bytes, bytes]:
+        """Return the public key that signed, and the 64-byte signature of `message`."""
+        encoded = base64.b64encode(message).decode()
+        answer = await self._call("sign_data", name=CHECKPOINTS_KEY, hash_input=encoded)
+        _, version, signature = answer["signature"].split(":")
+        keys = await self._checkpoint_versions()
+        return keys[int(version.removeprefix("v"))], base64.b64decode(signature)
+
+    async def _checkpoint_versions(self) -> dict[int, bytes]:
+        answer = await self._call("read_key", name=CHECKPOINTS_KEY)
+        keys = {int(number): base64.b64decode(key["public_key"]) for number, key in answer["keys"].items()}
+        return {number: keys[number] for number in sorted(keys) if number >= answer["min_decryption_version"]}
 
     async def _call(self, operation: str, *, name: str, **arguments: object) -> _Json:
         """Run one operation of hvac's transit API in a worker thread and return the answer's data."""

@@ -4,10 +4,12 @@ obstore moves the bytes, because it is asynchronous and fast; boto3 has what obs
 parts somebody else sends, and questions about the bucket.
 """
 
+import hashlib
 import re
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -34,6 +36,7 @@ _LONGEST_TRANSFER = timedelta(days=1)
 """A stream lasts as long as its reader takes; what may not last is the silence between two reads."""
 _INCOMPLETE = frozenset({"NoSuchUpload", "InvalidPart", "InvalidPartOrder", "EntityTooSmall", "EntityTooLarge"})
 _NOT_FOUND = frozenset({"404", "NoSuchKey"})
+_NO_OBJECT_LOCK = frozenset({"ObjectLockConfigurationNotFoundError", "NotImplemented"})
 _FORBIDDEN = frozenset({"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"})
 _CREDENTIALS_HINT = "See if the storage settings name the right credentials, and if both clocks agree."
 _UNSAFE_KEY = re.compile(r"[\x00-\x1f\x7f]|(?:^|/)\.{0,2}(?:/|$)")
@@ -53,6 +56,8 @@ class S3ObjectStore:
         self._bucket = bucket.name
         self._store = _obstore(bucket, credentials, timeout)
         self._control = _boto3(bucket, credentials, timeout)
+        self._locks: bool | None = None
+        """Whether the bucket has Object Lock, once it was asked."""
 
     async def get(self, key: str) -> bytes:
         """Return a small object whole. Raises `NotFound`."""
@@ -65,6 +70,37 @@ class S3ObjectStore:
         with _wrapped("write an object", key):
             # In one request: a multipart upload would be left behind when we are cut off.
             await self._store.put_async(_checked(key), body, use_multipart=False)
+
+    async def keep(self, key: str, body: bytes, *, until: datetime) -> bool:
+        """Write a small object; where the bucket has Object Lock, lock it until then in compliance mode.
+
+        In that mode no one can delete or shorten it, not even the account's owner (Amazon S3, "Object Lock").
+        """
+        if self._locks is None:
+            self._locks = await self._ask("see if the bucket has Object Lock", self._bucket, self._has_object_lock)
+        if not self._locks:
+            await self.put(key, body)
+            return False
+        call = partial(
+            self._control.put_object,
+            Bucket=self._bucket,
+            Key=_checked(key),
+            Body=body,
+            ContentMD5=b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode(),  # S3 asks for it here
+            ObjectLockMode="COMPLIANCE",
+            ObjectLockRetainUntilDate=until,
+        )
+        await self._ask("write a locked object", key, call)
+        return True
+
+    def _has_object_lock(self) -> bool:
+        try:
+            answer = self._control.get_object_lock_configuration(Bucket=self._bucket)
+        except ClientError as error:
+            if error.response["Error"].get("Code") in _NO_OBJECT_LOCK:
+                return False
+            raise
+        return answer["ObjectLockConfiguration"].get("ObjectLockEnabled") == "Enabled"
 
     async def exists(self, key: str) -> bool:
         """Tell whether the object is there."""

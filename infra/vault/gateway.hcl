@@ -25,6 +25,11 @@ path "transit/sign/gateway-tokens" {
   capabilities = ["update"]
 }
 
+# Sign checkpoints of the audit journal.
+path "transit/sign/gateway-checkpoints" {
+  capabilities = ["update"]
+}
+
 # Keep its own login alive.
 path "auth/token/renew-self" {
   capabilities = ["update"]

@@ -69,6 +69,7 @@ def kek(role):
 FORBIDDEN_READS = (
     "transit/export/encryption-key/{kek}",
     "transit/export/signing-key/gateway-tokens",
+    "transit/export/signing-key/gateway-checkpoints",
     "transit/backup/{kek}",
     "transit/keys?list=true",
     "transit/keys/another",
@@ -89,6 +90,9 @@ FORBIDDEN_WRITES = (
     ("transit/keys/gateway-x", {"type": "aes256-gcm96", "exportable": True}),
     ("transit/keys/gateway-x", {"type": "aes256-gcm96", "allow_plaintext_backup": True}),
     ("transit/keys/gateway-x", {"type": "rsa-4096"}),
+    ("transit/keys/gateway-x", {"type": "ed25519"}),
+    ("transit/sign/gateway-checkpoints/sha2-256", {"input": "AAAA"}),
+    ("transit/keys/gateway-checkpoints/config", {"deletion_allowed": True}),
     ("transit/keys/another/rotate", {}),
     ("transit/keys/{kek}/config", {"deletion_allowed": True}),
     ("transit/keys/{kek}/config", {"exportable": True}),

@@ -3,12 +3,19 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.audit.canonical import encode_event
 from gateway.audit.event import decided, journal_started
+from gateway.audit.journal import Journal
+from gateway.audit.notary import Notary
+from gateway.audit.note import VerifierKey
 from gateway.audit.ocsf import milliseconds
 from gateway.audit.record import Head, genesis, seal
+from gateway.audit.tile_archive import TileArchive
+from gateway.errors import VaultUnavailable
 from gateway.model import AccessRequest, Decision, Outcome, Principal, PrincipalKind, ResourceName, Version
+from gateway.storage.memory import MemoryObjectStore
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -92,3 +99,53 @@ def seal_all():
 def whole(seal_all):
     """Seven lines of a whole journal."""
     return seal_all([journal_started("gateway-1", at=NOON), *({"n": n} for n in range(2, 8))])
+
+
+ORIGIN = "gateway.example.com/audit/gateway-1"
+
+
+class Signer:
+    """A `gateway.ports.CheckpointSigner` with keys of its own; it can be away."""
+
+    def __init__(self):
+        self._keys = [Ed25519PrivateKey.generate()]
+        self.away = False
+
+    def rotate(self):
+        self._keys.append(Ed25519PrivateKey.generate())
+
+    def verifiers(self, origin=ORIGIN):
+        return [VerifierKey(origin, key.public_key().public_bytes_raw()) for key in self._keys]
+
+    async def checkpoint_keys(self):
+        if self.away:
+            raise VaultUnavailable("Vault does not answer.")
+        return [key.public_key().public_bytes_raw() for key in self._keys]
+
+    async def sign_checkpoint(self, message):
+        return self._keys[-1].public_key().public_bytes_raw(), self._keys[-1].sign(message)
+
+
+@pytest.fixture
+def signer():
+    return Signer()
+
+
+@pytest.fixture
+def objects():
+    return MemoryObjectStore()
+
+
+@pytest.fixture
+def notarise(tmp_path, clock, signer, objects):
+    """Opens a journal with its notary; both are closed by closing the notary."""
+
+    async def open_both(directory=tmp_path, **options):
+        journal = Journal(directory, instance="gateway-1", clock=clock)
+        await journal.open()
+        archive = TileArchive(objects, origin=ORIGIN, keep=timedelta(days=1), clock=clock)
+        defaults = {"archive": archive, "origin": ORIGIN, "interval": timedelta(seconds=10), "events": 1000}
+        options = defaults | options
+        return journal, Notary(journal, signer, options.pop("archive"), clock, **options)
+
+    return open_both
