@@ -23,6 +23,7 @@ from gateway.audit.tile_archive import TileArchive
 from gateway.broker import Broker
 from gateway.broker.access import Guard
 from gateway.broker.advise import Advise
+from gateway.broker.batch import Batch
 from gateway.broker.browse import Browse
 from gateway.broker.health import Health
 from gateway.broker.leases import Leases
@@ -115,6 +116,18 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
             ),
             browse=Browse(guard, catalog, pages_of),
             links=Links(
+                guard,
+                catalog,
+                signer,
+                stream_links,
+                keys,
+                pages_of,
+                clock,
+                lifetimes=Lifetimes(links.default_ttl, links.min_ttl, links.max_ttl),
+                leases=leases,
+                revocations=revocations,
+            ),
+            batch=Batch(
                 guard,
                 catalog,
                 signer,

@@ -176,6 +176,9 @@ class LinkSigner(Protocol):
     ) -> Link:
         """Return a presigned link (SigV4 query) for one method and key; `headers` are signed along."""
 
+    def sign_all(self, method: str, keys: Sequence[str], *, expires_in: timedelta) -> tuple[list[str], datetime]:
+        """Return a URL for each key, as `sign` does without headers and parameters, and when they all expire."""
+
 
 class CatalogStore(Protocol):
     """Names, versions, tags and pushes: small rows, in SQL."""
@@ -316,6 +319,9 @@ class DecisionPoint(Protocol):
 
     def decide(self, request: AccessRequest) -> Decision:
         """Answer the request; pure and quick."""
+
+    def decide_below(self, request: AccessRequest) -> Decision | None:
+        """Answer for everything whose resource starts with this request's and is longer; None if it depends."""
 
 
 class EventJournal(Protocol):

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from gateway import __version__
 from gateway.api import (
     audit,
+    batch,
     health,
     keys,
     leases,
@@ -54,6 +55,7 @@ def create_api(
         metadata,
         resources,
         links,
+        batch,
         leases,
         revocations,
         pushes,

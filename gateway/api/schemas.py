@@ -4,9 +4,10 @@ import base64
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gateway import model
+from gateway.broker.batch import Wanted
 from gateway.broker.browse import Described, Files, Listed
 from gateway.broker.links import IssuedLink
 from gateway.broker.publish import Upload
@@ -16,6 +17,10 @@ from gateway.policy import Explanation
 
 MAX_BATCH = 1000
 """Items that one request may ask for."""
+MAX_LISTED = 10_000
+"""Paths that one batch may list; a prefix has no such limit."""
+MAX_LINKS = 1_000_000
+"""Links of one batch; its last line says where to go on."""
 MAX_PART_BATCH = 100
 MAX_FILE_BYTES = 1 << 50
 MAX_SECONDS = 366 * 86_400
@@ -37,10 +42,9 @@ class _Wire(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class LinksRequest(_Wire):
-    """Files of a version to link to."""
+class _Narrowed(_Wire):
+    """How links are asked for, and what they are narrowed to."""
 
-    paths: Annotated[list[Path], Field(min_length=1, max_length=MAX_BATCH)]
     mode: model.LinkMode = model.LinkMode.DIRECT
     ttl_seconds: Annotated[int | None, Field(ge=1, le=3600)] = None
     range: Annotated[
@@ -67,6 +71,50 @@ class LinksRequest(_Wire):
     def ttl(self) -> timedelta | None:
         """How long the links shall live; the gateway's default if none."""
         return timedelta(seconds=self.ttl_seconds) if self.ttl_seconds is not None else None
+
+
+class LinksRequest(_Narrowed):
+    """Files of a version to link to."""
+
+    paths: Annotated[list[Path], Field(min_length=1, max_length=MAX_BATCH)]
+
+
+class BatchRequest(_Narrowed):
+    """Many files of a version to link to: all below a prefix, or a list."""
+
+    resource: Annotated[str, Field(max_length=160)]
+    version: Annotated[str, Field(max_length=80)] = "latest"
+    prefix: Annotated[str, Field(max_length=model.MAX_PATH_BYTES)] = ""
+    paths: Annotated[list[Path] | None, Field(min_length=1, max_length=MAX_LISTED)] = None
+    after: Annotated[str, Field(max_length=model.MAX_PATH_BYTES, description="The `next` of the batch before.")] = ""
+    limit: Annotated[int, Field(ge=1, le=MAX_LINKS)] = MAX_LINKS
+    digest: Annotated[str | None, Field(pattern=r"^sha256:[0-9a-f]{64}$", description="Refuse another version.")] = None
+
+    @model_validator(mode="after")
+    def _one_selection(self) -> Self:
+        if self.paths is not None and (self.prefix or self.after):
+            raise ValueError("'paths' stands alone, without 'prefix' and 'after'.")
+        return self
+
+    def wanted(self) -> Wanted:
+        """Return the request in the house's words.
+
+        Raises:
+            InvalidInput: a name, reference, range or network is none.
+        """
+        return Wanted(
+            name=model.ResourceName.parse(self.resource),
+            ref=model.VersionRef.parse(self.version),
+            mode=self.mode,
+            prefix=self.prefix,
+            paths=self.paths,
+            after=self.after,
+            limit=self.limit,
+            digest=self.digest,
+            ttl=self.ttl,
+            restrictions=self.restrictions,
+            lease_id=self.lease,
+        )
 
 
 class PushRequest(_Wire):
@@ -341,7 +389,7 @@ class LinkOut(_Wire):
             url=issued.get.url,
             head_url=issued.head.url,
             expires_at=issued.get.expires_at,
-            object_key=_base64url(issued.object_key) if issued.object_key else None,
+            object_key=base64url(issued.object_key) if issued.object_key else None,
             key_check=issued.entry.key_check,
             ciphertext_size=ciphertext_size(issued.entry.size),
         )
@@ -390,7 +438,7 @@ class UploadOut(_Wire):
         """Translate."""
         return cls(
             number=upload.number,
-            object_key=_base64url(upload.object_key),
+            object_key=base64url(upload.object_key),
             ciphertext_size=upload.ciphertext_size,
             parts=upload.parts,
             upload=PutLinkOut.of(upload.link) if upload.link else None,
@@ -492,7 +540,8 @@ class TokenErrorOut(_Wire):
     max_age: int | None = None
 
 
-def _base64url(key: bytes) -> str:
+def base64url(key: bytes) -> str:
+    """Return a key as the wire has it: base64url without padding (RFC 4648 5)."""
     return base64.urlsafe_b64encode(key).decode().rstrip("=")
 
 

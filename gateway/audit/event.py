@@ -143,6 +143,7 @@ def decided(  # noqa: PLR0913  # one for each thing that the event says
     source_ip: str,
     version: Version | None = None,
     facts: Mapping[str, int | str] | None = None,
+    between: tuple[str, str] | None = None,
     intent: bool = False,
     failure: str | None = None,
 ) -> Object:
@@ -156,6 +157,8 @@ def decided(  # noqa: PLR0913  # one for each thing that the event says
         source_ip: Where it came from.
         version: The version that the request's reference came to.
         facts: Counts and short words about the work, under the names in `FACTS`.
+        between: Of many files decided at once, the first and the last path; they are all of the version's between
+            the two, in the manifest's order.
         intent: Whether the work is still to be done.
         failure: The code of the error that the request ended with; a denied one's is `access-denied` otherwise.
 
@@ -182,6 +185,7 @@ def decided(  # noqa: PLR0913  # one for each thing that the event says
         _guarded(event, request, decision, source_ip)
         | _reason(code)
         | {"api": api, "resources": [ocsf.resource(request, version)]}
+        | ({"unmapped": {"first": ocsf.text(between[0]), "last": ocsf.text(between[1])}} if between else {})
     )
 
 

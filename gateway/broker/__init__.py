@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.broker.advise import Advise
+from gateway.broker.batch import Batch
 from gateway.broker.browse import Browse
 from gateway.broker.health import Health
 from gateway.broker.leases import Leases
@@ -22,6 +23,7 @@ class Broker:
     sign_in: SignIn
     browse: Browse
     links: Links
+    batch: Batch
     leases: Leases
     revoke: Revoke
     streams: Streams

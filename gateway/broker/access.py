@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.audit import event
 from gateway.broker.step_up import step_up_of
@@ -42,6 +42,10 @@ class Grant:
     version: Version | None = None
     facts: dict[str, int | str] = field(default_factory=dict)
     """Counts, sizes and ids, under the names that events know."""
+    between: tuple[str, str] | None = None
+    """The first and the last of the paths that were decided at once."""
+    failure: GatewayError | None = None
+    """What an allowed request of many ended with."""
 
 
 class Guard:
@@ -86,6 +90,43 @@ class Guard:
         )
         request = AccessRequest(caller.principal, action, resource, context)
         return Grant(caller, request, self._policy.decide(request))
+
+    def ask_below(self, grant: Grant, prefix: str, resolved: str) -> Grant | None:
+        """Return one grant for all that is below a prefix, if policy provably says yes to all of it.
+
+        Args:
+            grant: A request by the same caller, for the same action, in the same context.
+            prefix: The start of what is asked for, as the caller named it.
+            resolved: The same under the version's number, where nothing may be explicitly denied; see `recheck`.
+        """
+        asked = replace(grant.request, resource=prefix)
+        decision = self._policy.decide_below(asked)
+        if decision is None or not decision.allowed:
+            return None
+        if resolved != prefix:
+            named = self._policy.decide_below(replace(asked, resource=resolved))
+            if named is None or named.outcome is Outcome.EXPLICIT_DENY:
+                return None
+        return Grant(grant.caller, asked, decision, grant.version, dict(grant.facts))
+
+    def ask_again(self, grant: Grant, resource: str, resolved: str) -> Grant:
+        """Return the answer to the same caller's request for another resource, with `recheck` in it."""
+        asked = replace(grant.request, resource=resource)
+        again = Grant(grant.caller, asked, self._policy.decide(asked), grant.version, dict(grant.facts))
+        if again.decision.allowed and resolved != resource:
+            named = replace(asked, resource=resolved)
+            decision = self._policy.decide(named)
+            if decision.outcome is Outcome.EXPLICIT_DENY:
+                again.request, again.decision = named, decision
+        return again
+
+    async def record(self, grants: Sequence[Grant]) -> None:
+        """Record grants whose work is done, and refusals.
+
+        Raises:
+            JournalUnavailable: an event could not be written; nothing of it must leave.
+        """
+        await self._record(grants)
 
     def recheck(self, grant: Grant, resource: str) -> None:
         """Refuse if the resolved name of what was asked for is explicitly denied.
@@ -165,8 +206,9 @@ class Guard:
             source_ip=grant.caller.origin.source_ip,
             version=grant.version,
             facts=grant.facts,
+            between=grant.between,
             intent=intent,
-            failure=_code(refusal_of(grant) or error),
+            failure=_code(refusal_of(grant) or error or grant.failure),
         )
 
 

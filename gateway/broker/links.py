@@ -142,7 +142,7 @@ class Links:
 
             expires_in = life()
             await self._revocations.check(marks_of(caller.principal, name), issued_at=now)
-            restrictions = _bound(restrictions, mode, lease)
+            restrictions = bound(restrictions, mode, lease)
             resource = known(found, name)
             version = await find_version(self._store, resource, ref)
             issue = self._direct if mode is LinkMode.DIRECT else self._stream
@@ -196,7 +196,7 @@ class Links:
         return IssuedLink(entry, link, link, None)
 
 
-def _bound(restrictions: Restrictions, mode: LinkMode, lease: Lease | None) -> Restrictions:
+def bound(restrictions: Restrictions, mode: LinkMode, lease: Lease | None) -> Restrictions:
     """Return the restrictions of a link, with the lease that it ends with."""
     if mode is LinkMode.DIRECT and restrictions != UNRESTRICTED:
         raise InvalidInput(

@@ -5,7 +5,7 @@ computed once, because most requests to the gateway end in this module.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Self
@@ -132,6 +132,28 @@ class Presigner:
         signature = stamp.mac.hexdigest(sigv4.string_to_sign(request, date=stamp.date, scope=stamp.scope))
         url = f"{self._origin}{path}?{sent}&X-Amz-Signature={signature}"
         return Link(LinkMode.DIRECT, method, url, life.expires_at, dict(signed.to_send))
+
+    def sign_all(self, method: str, keys: Sequence[str], *, expires_in: timedelta) -> tuple[list[str], datetime]:
+        """Return a URL for each key, as `sign` does, and when they all expire. What they share is made once.
+
+        Raises:
+            InvalidPath, InvalidInput, StorageUnavailable: as `sign` does.
+        """
+        if method not in _METHODS:
+            raise InvalidInput(f"{method[:20]!r} is no method of a link.", hint="Links are for GET, HEAD and PUT.")
+        stamp = self._current_stamp()
+        life = self._life_of(stamp, expires_in)
+        signed = sigv4.sign_headers(self._host)
+        names = f"&X-Amz-SignedHeaders={signed.names}"
+        request = sigv4.canonical_request(method, "\0", f"{life.query}{self._token}{names}", signed)
+        before, _, after = request.partition("\0")  # a path holds no such character
+        start, end = self._origin, f"?{life.query}{names}{self._token}&X-Amz-Signature="
+        urls = []
+        for key in keys:
+            path = self._base + _encode_key(key)
+            text = sigv4.string_to_sign(f"{before}{path}{after}", date=stamp.date, scope=stamp.scope)
+            urls.append(f"{start}{path}{end}{stamp.mac.hexdigest(text)}")
+        return urls, life.expires_at
 
     def _current_stamp(self) -> _Stamp:
         now = self._clock()

@@ -15,6 +15,10 @@ from gateway.policy.grammar import read_document
 from gateway.policy.principals import answers_to
 from gateway.policy.query import Query
 from gateway.policy.stepup import logins_of
+from gateway.policy.uniform import is_uniform
+
+_ANYTHING = "\N{WHITE SMALL SQUARE}"
+"""Stands for whatever is below a prefix, where every text below it is decided alike."""
 
 
 def judge(sets: Sequence[Statements], query: Query) -> tuple[Outcome, set[Statement]]:
@@ -54,6 +58,21 @@ class PolicySet:
         outcome, deciding = judge(sets, query)
         step_up = "" if outcome is Outcome.ALLOW else self._step_up(sets, query)
         return Decision(outcome, tuple(sorted([statement.name for statement in deciding])), self.digest, step_up)
+
+    def decide_below(self, request: AccessRequest) -> Decision | None:
+        """Return the answer to every request that differs from this one by a longer resource; None if it depends.
+
+        Of a denial it does not say which stronger login would help: that may depend.
+        """
+        query = query_of(request)
+        sets = self.sets_for(request.principal.session_policies)
+        if sets is None:
+            return Decision(Outcome.IMPLICIT_DENY, (), self.digest)
+        if not is_uniform(sets, query):
+            return None
+        longer = Query(query.principals, query.action, f"{query.resource}{_ANYTHING}", query.context)
+        outcome, deciding = judge(sets, longer)
+        return Decision(outcome, tuple(sorted([statement.name for statement in deciding])), self.digest)
 
     def sets_for(self, session_policies: tuple[str, ...]) -> tuple[Statements, ...] | None:
         """Return what must allow: the policies and each narrowing; None if a narrowing cannot be read."""

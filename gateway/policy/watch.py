@@ -27,6 +27,10 @@ class WatchedPolicies:
         """Answer by the set in force."""
         return self.current.decide(request)
 
+    def decide_below(self, request: AccessRequest) -> Decision | None:
+        """Answer for all that is below a prefix, if it is one answer."""
+        return self.current.decide_below(request)
+
     def refresh(self) -> bool:
         """Look at the folder. Returns whether there is news: another set in force, or another fault."""
         stamp = _stamp_of(self._directory)

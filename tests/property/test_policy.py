@@ -7,9 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.model import AccessRequest, Principal, PrincipalKind
+from gateway.policy.decide import PolicySet
+from gateway.policy.document import Dialect
 from gateway.policy.evaluate import answer
 from gateway.policy.findings import Refusal
 from gateway.policy.glob import compile_glob, covers
+from gateway.policy.grammar import read_document
 from gateway.policy.reference import glob_by_table, reference_decision
 from gateway.policy.scanner import Number, scan
 from gateway.policy.template import Variable, Wild, parse
@@ -243,3 +247,71 @@ def test_a_policy_with_anything_in_it_gets_an_answer(documents, request, junk):
 @given(request=requests(), junk=JSON)
 def test_a_request_with_anything_in_it_gets_an_answer(key, request, junk):
     assert asked([], request | {key: junk})["decision"] in {"implicitDeny", "invalid"}
+
+
+STEPS = ("a", "b", "*", "?", "ab/", "/", "held-out", "")
+PREFIXES = ("", "a", "a/", "a/b", "ab/", "x/", "a/*", "home/ada/")
+SUFFIXES = st.text("ab/*?x", min_size=1, max_size=6)
+EVERYTHING = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+VARIABLES = ("", "${aws:UserName}", "${k:None}", "${k:None, 'a'}")
+
+
+@st.composite
+def gateway_statements(draw):
+    """A statement of the gateway's own, about strings of few letters, so that patterns meet prefixes often."""
+    parts = st.lists(st.sampled_from((*STEPS, *VARIABLES)), max_size=4).map("".join)
+    patterns = draw(st.lists(parts.map(lambda text: text or "a"), min_size=1, max_size=2))
+    principal = draw(st.sampled_from(("*", {"User": "ada"}, {"User": "bob"}, {"Group": "ml"})))
+    effect = draw(st.sampled_from(("Allow", "Deny")))
+    statement = {
+        "Effect": effect,
+        draw(st.sampled_from(("Principal", "NotPrincipal"))) if effect == "Deny" else "Principal": principal,
+        draw(st.sampled_from(("Action", "NotAction"))): draw(
+            st.sampled_from(("gateway:ReadFile", "*", "gateway:Move*"))
+        ),
+        draw(st.sampled_from(("Resource", "Resource", "NotResource"))): patterns,
+    }
+    if draw(st.booleans()):
+        statement["Condition"] = {"StringEquals": {"aws:UserName": draw(st.sampled_from(("ada", "bob")))}}
+    return statement
+
+
+@unhurried
+@given(
+    st.lists(gateway_statements(), max_size=4).map(lambda more: [EVERYTHING, *more]),
+    st.lists(gateway_statements(), max_size=1),
+    st.sampled_from(PREFIXES),
+    st.lists(SUFFIXES, min_size=1, max_size=12),
+)
+def test_what_is_decided_once_below_a_prefix_is_what_each_would_be(statements, narrowing, prefix, suffixes):
+    policies = PolicySet([read_statements("p", statements)])
+    session = tuple(json.dumps({"Version": "2012-10-17", "Statement": [unaddressed(one)]}) for one in narrowing)
+    ada = Principal("people", "1", PrincipalKind.USER, "ada", frozenset({"ml"}), session_policies=session)
+
+    def request(resource):
+        return AccessRequest(ada, "gateway:ReadFile", resource, {"aws:UserName": "ada"})
+
+    once = policies.decide_below(request(prefix))
+    if once is None:
+        return
+    for suffix in suffixes:
+        each = policies.decide(request(prefix + suffix))
+        assert (each.outcome, each.statements, each.policy_digest) == (
+            once.outcome,
+            once.statements,
+            once.policy_digest,
+        )
+        if once.allowed:
+            assert each == once
+
+
+def unaddressed(statement):
+    """A statement as a token's narrowing has it: for whoever has the token."""
+    return {key: value for key, value in statement.items() if not key.endswith("Principal")}
+
+
+def read_statements(name, statements):
+    text = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    document, faults = read_document(text, name, Dialect.GATEWAY)
+    assert document, faults
+    return document

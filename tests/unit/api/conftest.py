@@ -16,6 +16,7 @@ from gateway.api.schemas import LoginOut
 from gateway.audit.journal import Journal
 from gateway.broker import Broker
 from gateway.broker.access import Caller, Guard, Origin
+from gateway.broker.batch import Batch
 from gateway.broker.browse import Browse
 from gateway.broker.layout import object_key_in_bucket
 from gateway.broker.leases import Leases
@@ -173,18 +174,8 @@ class House:
             return self.stream_links
 
         parts = dict.fromkeys(Broker.__dataclass_fields__)
-        links = Links(
-            guard,
-            self.catalog,
-            self.signer,
-            stream_links,
-            self.keys,
-            self.pages_of,
-            self.time,
-            lifetimes=lifetimes,
-            leases=leases,
-            revocations=self.revocations,
-        )
+        ports = (guard, self.catalog, self.signer, stream_links, self.keys, self.pages_of, self.time)
+        options = {"lifetimes": lifetimes, "leases": leases, "revocations": self.revocations}
         streams = Streams(
             stream_links,
             self.keys,
@@ -198,7 +189,8 @@ class House:
             **parts
             | {
                 "browse": Browse(guard, self.catalog, self.pages_of),
-                "links": links,
+                "links": Links(*ports, **options),
+                "batch": Batch(*ports, **options),
                 "leases": leases,
                 "revoke": Revoke(guard, self.revocations, self.time),
                 "streams": streams,

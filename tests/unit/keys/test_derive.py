@@ -3,7 +3,7 @@ import hmac
 
 import pytest
 
-from gateway.keys.derive import object_key
+from gateway.keys.derive import ObjectKeys, object_key
 
 KEY = bytes(range(32))
 
@@ -36,3 +36,21 @@ def test_every_input_changes_the_key():
         for object_id in ("p/0", "p/1")
     }
     assert len(keys) == 8
+
+
+@pytest.mark.parametrize(("data_key", "resource_id"), [(b"1" * 31, "a"), (b"1" * 32, ""), (b"1" * 32, "a\0b")])
+def test_a_wrong_data_key_or_resource_derives_nothing(data_key, resource_id):
+    with pytest.raises(ValueError, match=r"32 bytes|NUL"):
+        ObjectKeys(data_key, resource_id)
+
+
+@pytest.mark.parametrize("object_id", ["", "a\0b"])
+def test_an_id_that_could_be_two_derives_nothing(object_id):
+    with pytest.raises(ValueError, match="NUL"):
+        ObjectKeys(b"1" * 32, "a").key(object_id)
+
+
+def test_keys_derived_together_are_those_derived_alone():
+    keys = ObjectKeys(b"1" * 32, "9d1f")
+    for object_id in ("77aa/0", "77aa/1", "é"):
+        assert keys.key(object_id) == object_key(b"1" * 32, resource_id="9d1f", object_id=object_id)

@@ -304,3 +304,25 @@ def test_no_repr_shows_a_secret_or_a_signed_url(presigner):
     assert "hidden" not in shown
     assert "not-to-tell" not in shown
     assert "X-Amz-Signature" not in shown
+
+
+@pytest.mark.parametrize("token", [None, "t+/="])
+@pytest.mark.parametrize("virtual_host", [False, True])
+def test_links_signed_together_are_those_signed_alone(clock, token, virtual_host):
+    bucket = Bucket("https://s3.example.com:9000", "bucket", "eu-west-1", virtual_host=virtual_host)
+    signer = Presigner(bucket, StorageCredentials("AKID", "secret", token), clock=clock)
+    keys = ["r/0f/o/1", "a b+ü%", "é/~x", "k" * 1024]
+    minute = timedelta(minutes=1)
+
+    urls, expires_at = signer.sign_all("GET", keys, expires_in=minute)
+
+    alone = [signer.sign("GET", key, expires_in=minute) for key in keys]
+    assert urls == [link.url for link in alone]
+    assert {expires_at} == {link.expires_at for link in alone}
+
+
+@pytest.mark.parametrize(("method", "key"), [("DELETE", "a"), ("GET", "../a"), ("GET", ""), ("GET", "k" * 1025)])
+def test_one_that_cannot_be_signed_refuses_all(clock, method, key):
+    signer = Presigner(Bucket("https://s3.example.com", "bucket", "r"), StorageCredentials("AKID", "s"), clock=clock)
+    with pytest.raises(InvalidInput):
+        signer.sign_all(method, ["a", key], expires_in=timedelta(minutes=1))
