@@ -12,8 +12,10 @@ from gateway.client.profile import Login, ProfileStore
 from gateway.clock import Clock, utc_now
 from gateway.errors import TokenExpired, Unauthenticated, Unavailable
 
-_RENEW_AT = 0.8
-"""The part of a token's life after which a new one is got. What is left of it covers a gateway that restarts."""
+_AHEAD = 0.2
+"""The part of its life that a token has left when the next one is got. It covers a gateway that restarts."""
+_AHEAD_AT_LEAST = timedelta(seconds=30)
+"""Links end with the token that they were asked for with, so there must be some time left in it."""
 _ANOTHER_LOGIN = "Log in again with what is asked for; this token cannot be made stronger."
 
 
@@ -57,8 +59,9 @@ class GatewayToken:
 
     @property
     def renew_at(self) -> datetime:
-        """When to get the next one."""
-        return self.issued_at + (self.expires_at - self.issued_at) * _RENEW_AT
+        """When to get the next one: well ahead of the end, and for tokens of seconds after half their life."""
+        life = self.expires_at - self.issued_at
+        return self.expires_at - max(life * _AHEAD, min(life / 2, _AHEAD_AT_LEAST))
 
 
 Exchange = Callable[[str, ProofKey | None], GatewayToken]

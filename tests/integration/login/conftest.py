@@ -5,14 +5,21 @@ import html
 import json
 import os
 import re
+import secrets
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import dataclass
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 
 from gateway.devstack import configuration
 from gateway.devstack.network import LOOPBACK, free_ports
@@ -73,6 +80,115 @@ class HeadlessBrowser:
 def _hidden(page):
     found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page)
     return {name: html.unescape(value) for name, value in found}
+
+
+class Platforms:
+    """GitHub Actions and Kubernetes as issuers: discovery, keys, and tokens with their real claims.
+
+    `/actions/token` answers as the address in ACTIONS_ID_TOKEN_REQUEST_URL does, to the job alone.
+    """
+
+    def __init__(self):
+        self._key = RSAKey.generate_key(2048, {"kid": "1", "use": "sig", "alg": "RS256"})
+        self._server = ThreadingHTTPServer((LOOPBACK, 0), _answering(self))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+        self.url = f"http://{LOOPBACK}:{self._server.server_port}"
+        self.asked = 0
+        """How often the job asked GitHub for a token."""
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def as_issuers(self, *audiences):
+        """How a gateway trusts them, in gateway.toml."""
+        common = {"audiences": list(audiences), "kind": "workload", "algorithms": ["RS256"]}
+        github = {"user": "sub", "groups": "repository", "group_prefix": "github:"}
+        kubernetes = {"user": "sub", "groups": "kubernetes\\.io.namespace", "group_prefix": "kubernetes:"}
+        return [
+            {"alias": "github", "issuer": f"{self.url}/github", "claims": github, **common},
+            {"alias": "kubernetes", "issuer": f"{self.url}/kubernetes", "claims": kubernetes, **common},
+        ]
+
+    def variables(self, *, bearer="the-job"):
+        """What GitHub Actions sets for a job with `permissions: id-token: write`."""
+        url = f"{self.url}/actions/token?api-version=2.0"
+        return {"ACTIONS_ID_TOKEN_REQUEST_URL": url, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": bearer}
+
+    def github(self, audience):
+        """A token as GitHub's documentation shows it."""
+        return self._sign(
+            "github",
+            aud=audience,
+            sub="repo:acme/train:ref:refs/heads/main",
+            repository="acme/train",
+            repository_owner="acme",
+            repository_id="74",
+            ref="refs/heads/main",
+            sha="f1d2d2f924e986ac86fdf7b36c94bcdf32beec15",
+            workflow="train",
+            job_workflow_ref="acme/train/.github/workflows/train.yml@refs/heads/main",
+            event_name="push",
+            runner_environment="github-hosted",
+        )
+
+    def kubernetes(self, audience):
+        """A projected service account token."""
+        bound = {
+            "namespace": "ml",
+            "pod": {"name": "trainer-7d9c", "uid": "5e0bd49b-f040-43b0-99b7-22765a53f7f3"},
+            "serviceaccount": {"name": "trainer", "uid": "14ee3fa4-a7e2-420f-9f9a-dbc4507c3798"},
+        }
+        return self._sign(
+            "kubernetes", aud=[audience], sub="system:serviceaccount:ml:trainer", **{"kubernetes.io": bound}
+        )
+
+    def answer(self, path, query, bearer):
+        """The status and the JSON that a GET of the path has."""
+        if path == "/jwks":
+            return 200, {"keys": [self._key.as_dict(private=False)]}
+        if path == "/actions/token":
+            self.asked += 1
+            return (200, {"value": self.github(query["audience"])}) if bearer == "Bearer the-job" else (401, {})
+        issuer, found = path.rstrip("/").split("/.well-known/openid-configuration")[0], path.count(".well-known")
+        return (200, {"issuer": self.url + issuer, "jwks_uri": f"{self.url}/jwks"}) if found else (404, {})
+
+    def _sign(self, issuer, **claims):
+        now = int(time.time())
+        times = {"iat": now, "nbf": now - 5, "exp": now + 300, "jti": secrets.token_hex(16)}
+        header = {"alg": "RS256", "typ": "JWT", "kid": "1"}
+        return jwt.encode(header, {"iss": f"{self.url}/{issuer}", **times, **claims}, self._key)
+
+
+def _answering(platforms):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            parts = urlsplit(self.path)
+            query = dict(parse_qsl(parts.query))
+            status, value = platforms.answer(parts.path, query, self.headers.get("authorization"))
+            body = json.dumps(value).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    return Handler
+
+
+@pytest.fixture(scope="session")
+def platforms():
+    """Where jobs run."""
+    one = Platforms()
+    try:
+        yield one
+    finally:
+        one.close()
 
 
 @pytest.fixture(scope="session")

@@ -52,3 +52,17 @@ def test_the_code_is_shown_plainly(gateway, browser, url):
     assert "Logged in" in out
     assert shown[2].endswith("/device")
     assert re.fullmatch(r"[A-Z]{4}-[A-Z]{4}", shown[6])
+
+
+@pytest.mark.parametrize("way", [[], ["--device"]], ids=["browser", "device"])
+def test_a_login_is_bound_to_a_key_that_stays_here(logged_in, run, url, way, tmp_path):
+    shown = logged_in(url, "--issuer", "certified", "--dpop", *way)
+    assert shown["bound"]
+    kept = tmp_path / "home" / "profiles" / "default.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    login = json.loads(kept.read_text())
+    assert "PRIVATE KEY" in login["proof_key"]
+    assert run("whoami")[0] == 0
+    # The token alone, as a thief would have it.
+    code, _, err = run("whoami", GATEWAY_URL=url, GATEWAY_TOKEN=login["token"])
+    assert (code, json.loads(err)["code"]) == (28, "invalid-dpop-proof")

@@ -86,6 +86,12 @@ def test_a_workload_token_is_read_afresh_at_each_renewal(source, file, exchange,
     assert exchange.shown == ["workload-1", "workload-2"]
 
 
+@pytest.mark.parametrize(("life", "used"), [(3600, 2880), (60, 30), (4, 2)])
+def test_a_token_is_renewed_while_there_is_time_left_in_it(clock, life, used):
+    token = GatewayToken("t", issued_at=clock(), expires_at=clock() + timedelta(seconds=life))
+    assert token.renew_at - clock() == timedelta(seconds=used)
+
+
 def test_while_the_gateway_is_away_the_old_token_serves_to_its_end(source, exchange, clock):
     source.credential()
     exchange.failure = GatewayUnavailable("away")
