@@ -84,13 +84,16 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         for part, state in (await broker.health.report()).items():
             if state != "ok":
                 log.warning("%s is away, and requests that need it are answered 503: %s", part, state)
+        proxies = [str(network) for network in settings.server.trusted_proxies]
         config = uvicorn.Config(
             create_app(settings, broker),
             log_config=None,
             access_log=False,  # a stream link's path is a secret; the journal says who did what
             lifespan="off",
             server_header=False,
-            proxy_headers=False,  # a forwarded address is the sender's word
+            # A forwarded address is the sender's word, unless the sender is a proxy of ours.
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=proxies,
             timeout_keep_alive=15,
             timeout_graceful_shutdown=_DRAIN_SECONDS,
         )
