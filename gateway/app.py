@@ -17,7 +17,6 @@ from gateway.api import create_api
 from gateway.api.schemas import LoginIssuer, LoginOut
 from gateway.audit.journal import Journal
 from gateway.audit.notary import Notary
-from gateway.audit.searching import Searching
 from gateway.audit.sinks.fleet import Outside, Sinks, deliveries_of
 from gateway.audit.tile_archive import TileArchive
 from gateway.broker import Broker
@@ -85,9 +84,9 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         http = await opened.enter_async_context(httpx.AsyncClient(timeout=_ISSUER_TIMEOUT_SECONDS, trust_env=False))
         bucket, credentials = bucket_of(settings.storage), credentials_of(settings.storage)
         objects = S3ObjectStore(bucket, credentials, timeout=settings.storage.timeout)
-        signer = Presigner(bucket, credentials, clock=clock)
         notary = _notary(settings, journal, vault, clock)
         opened.push_async_callback(notary.close)
+        signer = Presigner(bucket, credentials, clock=clock)
         catalog = SqlCatalog(database)
         keys = DataKeys(vault, SqlWrappedKeys(database), clock)
         opened.callback(keys.close)
@@ -100,10 +99,10 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         guard = Guard(policies, journal, clock)
         watch = PolicyWatch(policies, journal, clock)
         opened.callback(asyncio.create_task(watch.run()).cancel)
-        links = settings.links
         opened.callback(asyncio.create_task(notary.run()).cancel)
         outside = Outside(journal, objects, clock, settings.audit.directory / ".sinks" / settings.audit.instance)
         sinks = await opened.enter_async_context(Sinks(deliveries_of(settings.sinks, outside)))
+        links = settings.links
         revocations = SqlRevocations(database, clock)
         leases = Leases(guard, catalog, SqlLeases(database, clock), revocations, clock, longest=settings.leases.max_ttl)
         yield Broker(
@@ -157,6 +156,7 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
             health=Health(
                 {
                     "journal": journal.check,
+                    "checkpoints": notary.check,
                     "state": catalog.check,
                     "vault": vault.check,
                     "storage": objects.check,
@@ -170,7 +170,6 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
     """Return the ASGI application."""
     return create_api(
         broker,
-                    "checkpoints": notary.check,
         public_url=settings.server.public_url,
         access_token_issuers=list(
             dict.fromkeys(one.issuer for one in settings.issuers if TokenKind.ACCESS_TOKEN in one.tokens)
@@ -186,30 +185,6 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
         max_body_bytes=settings.server.max_body_bytes,
         max_commit_bytes=settings.server.max_commit_bytes,
         cors_origins=settings.links.cors_origins,
-    )
-
-
-def bucket_of(storage: StorageSettings) -> Bucket:
-    """Return where the objects are."""
-    return Bucket(endpoint=storage.endpoint, name=storage.bucket, region=storage.region)
-
-
-def credentials_of(storage: StorageSettings) -> StorageCredentials:
-    """Return who we are to S3.
-
-    Raises:
-        InvalidConfiguration: a secret's file cannot be read.
-    """
-    return StorageCredentials(_secret(storage.access_key_id_file), _secret(storage.secret_access_key_file))
-
-def _searching(settings: Settings, objects: ObjectStore) -> Searching:
-    audit = settings.audit
-    is_archived = any(isinstance(sink, ArchiveSinkSettings) for sink in settings.sinks)
-    return Searching(
-        audit.directory / audit.instance,
-        instance=audit.instance,
-        objects=objects if is_archived else None,
-        copies=audit.directory / ".copies",
     )
 
 
@@ -233,6 +208,31 @@ def archive_of(settings: Settings, clock: Clock) -> TileArchive | None:
     return TileArchive(objects, origin=origin_of(settings), keep=settings.audit.archive_retention, clock=clock)
 
 
+def bucket_of(storage: StorageSettings) -> Bucket:
+    """Return where the objects are."""
+    return Bucket(endpoint=storage.endpoint, name=storage.bucket, region=storage.region)
+
+
+def credentials_of(storage: StorageSettings) -> StorageCredentials:
+    """Return who we are to S3.
+
+    Raises:
+        InvalidConfiguration: a secret's file cannot be read.
+    """
+    return StorageCredentials(_secret(storage.access_key_id_file), _secret(storage.secret_access_key_file))
+
+
+def _notary(settings: Settings, journal: Journal, vault: TransitVault, clock: Clock) -> Notary:
+    return Notary(
+        journal,
+        vault,
+        archive_of(settings, clock),
+        clock,
+        origin=origin_of(settings),
+        interval=settings.audit.checkpoint_interval,
+        events=settings.audit.checkpoint_events,
+    )
+
 
 def _secret(file: Path) -> str:
     try:
@@ -246,18 +246,6 @@ def _pages_of(objects: ObjectStore, keys: DataKeys) -> PagesOf:
 
     def pages_of(resource_id: str) -> PageStore:
         return CachedPages(SealedPages(objects, keys, resource_id), cache)
-
-def _notary(settings: Settings, journal: Journal, vault: TransitVault, clock: Clock) -> Notary:
-    return Notary(
-        journal,
-        vault,
-        archive_of(settings, clock),
-        clock,
-        origin=origin_of(settings),
-        interval=settings.audit.checkpoint_interval,
-        events=settings.audit.checkpoint_events,
-    )
-
 
     return pages_of
 
