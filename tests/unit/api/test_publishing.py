@@ -8,7 +8,6 @@ from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from starlette.requests import ClientDisconnect
 
 from gateway import envelope
 from gateway.broker.access import Guard
@@ -19,6 +18,8 @@ from gateway.model import ResourceName
 from gateway.policy import PolicySet
 from gateway.policy.document import Dialect
 from gateway.policy.grammar import read_document
+from gateway.ports import WrappedKey
+from gateway.state.keys import SqlWrappedKeys
 
 pytestmark = pytest.mark.anyio
 
@@ -38,12 +39,6 @@ POLICIES = {
         "Principal": {"User": "ivan"},
         "Action": "gateway:ReadFile",
         "Resource": "dataset/vision/*/public/*",
-    },
-    "quarantine": {
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "gateway:MoveTag",
-        "Resource": "dataset/vision/digits/v2",
     },
 }
 
@@ -166,8 +161,8 @@ async def test_a_commit_moves_the_tags_that_its_author_may_move_and_says_so_of_e
     assert (await ada.commit(push, line, tag=["prod", "stable", "prod"])).status_code == 201
     tags = await house.catalog.tags(await house.catalog.find_resource(ResourceName.parse(NAME)))
     assert tags == {"latest": 1, "prod": 1, "stable": 1}
-    moves = [e["resources"][0]["name"] for e in await house.events() if e.get("api", {}).get("operation") == "gateway:MoveTag"]
-    assert sorted(set(moves)) == [f"{NAME}/prod", f"{NAME}/stable"]
+    moves = [event for event in await house.events() if event.get("api", {}).get("operation") == "gateway:MoveTag"]
+    assert {event["resources"][0]["name"] for event in moves} == {f"{NAME}/prod", f"{NAME}/stable"}
 
 
 async def test_a_link_to_upload_ends_with_the_login(house, publisher):
@@ -280,7 +275,9 @@ async def test_a_commit_uses_the_epoch_of_its_push_though_a_newer_one_came(house
     ada = publisher("ada")
     push = await ada.open()
     line = await ada.upload(push, b"new")
-    await house.keys.rotate_epoch() if hasattr(house.keys, "rotate_epoch") else None
+    resource = await house.catalog.find_resource(ResourceName.parse(NAME))
+    await SqlWrappedKeys(house.database).add(WrappedKey(resource.id, 2, "07" * 32, house.time()))
+    assert (await house.keys.current(resource.id))[0] == 2
     assert (await ada.commit(push, line)).status_code == 201
     answer = await house.links("ada", {"paths": ["a.csv"]})
     (link,) = answer.json()["links"]
@@ -297,7 +294,7 @@ async def test_what_is_shown_to_others_has_no_control_characters(publisher, wher
     else:
         push = await ada.open()
         answer = await ada.commit(push, await ada.upload(push, b"new"), message=text)
-    assert told(answer) == (422, "invalid-input")
+    assert told(answer) == (400, "invalid-input")
 
 
 async def test_a_message_may_have_lines_and_any_script(publisher):
