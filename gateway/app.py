@@ -17,6 +17,7 @@ from gateway.api import create_api
 from gateway.api.schemas import LoginIssuer, LoginOut
 from gateway.audit.journal import Journal
 from gateway.audit.notary import Notary
+from gateway.audit.searching import Searching
 from gateway.audit.sinks.fleet import Outside, Sinks, deliveries_of
 from gateway.audit.tile_archive import TileArchive
 from gateway.broker import Broker
@@ -45,7 +46,7 @@ from gateway.links.presign import Presigner
 from gateway.links.stream import LinkKey, StreamLinks
 from gateway.policy import WatchedPolicies
 from gateway.ports import Bucket, ObjectStore, PageStore, StorageCredentials
-from gateway.settings import Settings, StorageSettings, TokenKind
+from gateway.settings import ArchiveSinkSettings, Settings, StorageSettings, TokenKind
 from gateway.state.catalog import SqlCatalog
 from gateway.state.engine import Database
 from gateway.state.keys import SqlWrappedKeys
@@ -151,7 +152,7 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
             ),
             publish=Publish(guard, catalog, objects, signer, keys, pages_of, clock, link_ttl=links.max_ttl),
             rotate=Rotate(guard, catalog, keys),
-            review=Review(guard, journal),
+            review=Review(guard, journal, _searching(settings, objects), sinks),
             advise=Advise(guard, catalog, policies, clock),
             health=Health(
                 {
@@ -185,6 +186,17 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
         max_body_bytes=settings.server.max_body_bytes,
         max_commit_bytes=settings.server.max_commit_bytes,
         cors_origins=settings.links.cors_origins,
+    )
+
+
+def _searching(settings: Settings, objects: ObjectStore) -> Searching:
+    audit = settings.audit
+    is_archived = any(isinstance(sink, ArchiveSinkSettings) for sink in settings.sinks)
+    return Searching(
+        audit.directory / audit.instance,
+        instance=audit.instance,
+        objects=objects if is_archived else None,
+        copies=audit.directory / ".copies",
     )
 
 

@@ -4,13 +4,76 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from gateway.api.dependencies import Authenticated, UseCases
 from gateway.api.problems import RESPONSES
+from gateway.audit.question import MAX_PAGE, Place, Question
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"], responses=RESPONSES)
 
 NDJSON = "application/x-ndjson"
+
+Text = Annotated[str, Query(max_length=2048)]
+Instance = Annotated[str, Query(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+
+class _Out(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class EventOut(_Out):
+    """An event in columns; what it does not say is empty. The journal has it whole, under its number."""
+
+    instance: str
+    seq: int
+    uid: str
+    time: int
+    """Milliseconds since 1970 UTC."""
+    class_name: str
+    who: str
+    subject: str
+    issuer: str
+    kind: str
+    session: str
+    action: str
+    resource: str
+    name: str
+    version: str
+    decision: str
+    status: str
+    code: str
+    statements: str
+    origin: str
+    request: str
+    bytes: int
+
+
+class EventsOut(BaseModel):
+    """A page of events, newest first."""
+
+    events: list[EventOut]
+    next: str | None
+    """Where to go on (`after`); null at the end."""
+
+
+class SinkOut(_Out):
+    """How a sink is doing."""
+
+    name: str
+    seq: int
+    """The last record that it was sent."""
+    waiting: int
+    lag_seconds: float
+    dead: int
+    """How many events it refused for good."""
+    fault: str
+
+
+class SinksOut(BaseModel):
+    """All sinks of this instance."""
+
+    sinks: list[SinkOut]
 
 
 @router.get(
@@ -30,3 +93,51 @@ async def read_events(
     """
     lines = await broker.review.lines(caller, after=after, limit=limit)
     return Response(b"".join(lines), media_type=NDJSON)
+
+
+@router.get("/events/search")
+async def search_events(
+    broker: UseCases,
+    caller: Authenticated,
+    who: Text = "",
+    issuer: Text = "",
+    resource: Text = "",
+    version: Text = "",
+    action: Text = "",
+    origin: Text = "",
+    request: Text = "",
+    refused: bool = False,  # noqa: FBT001, FBT002  # a parameter of the query
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
+    instance: Annotated[list[Instance] | None, Query(max_length=100)] = None,
+    after: Annotated[str | None, Query(max_length=100)] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
+) -> EventsOut:
+    """Return the events to which all that is given applies, newest first, from the journal and its archive.
+
+    `who` is a name or a subject; `resource` is one as policies name it, with all below it; `instance` is this gateway
+    unless others are named, whose archive is searched.
+    """
+    question = Question(
+        who=who,
+        issuer=issuer,
+        resource=resource,
+        version=version,
+        action=action,
+        origin=origin,
+        request=request,
+        refused=refused,
+        since=since,
+        until=until,
+        after=Place.parse(after) if after else None,
+        limit=limit,
+    )
+    page = await broker.review.search(caller, question, instances=instance or ())
+    events = [EventOut.model_validate(event) for event in page.events]
+    return EventsOut(events=events, next=str(page.next) if page.next else None)
+
+
+@router.get("/sinks")
+async def list_sinks(broker: UseCases, caller: Authenticated) -> SinksOut:
+    """Return how far each sink has come, what waits for it, and why."""
+    return SinksOut(sinks=[SinkOut.model_validate(one) for one in await broker.review.sinks(caller)])

@@ -6,14 +6,15 @@ sent again after a kill may have grown, and then begins with the same record: th
 
 import re
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 
 from anyio import to_thread
 
-from gateway.errors import LocalFileError
+from gateway.errors import InvalidConfiguration, LocalFileError
 from gateway.ports import ObjectStore
 
 PREFIX = "events/"
@@ -69,21 +70,28 @@ def archived_until(files: Iterable[ArchivedFile], instance: str) -> int:
     return max((file.last for file in files if file.instance == instance), default=0)
 
 
-async def list_archive(objects: ObjectStore) -> list[ArchivedFile]:
-    """Return what is in the archive. Raises `StorageUnavailable`."""
-    return current([file async for file in _listed(objects)])
-
-
-async def _listed(objects: ObjectStore) -> AsyncIterator[ArchivedFile]:
-    async for stored in objects.list(PREFIX):
-        if file := read_key(stored.key):
-            yield file
+async def list_archive(objects: ObjectStore, instances: Sequence[str]) -> list[ArchivedFile]:
+    """Return what is in the archive of these instances. Raises `StorageUnavailable`."""
+    found = [
+        file
+        for instance in instances
+        async for stored in objects.list(f"{PREFIX}{instance}/")
+        if (file := read_key(stored.key))
+    ]
+    return current(found)
 
 
 def list_local(folder: Path) -> list[ArchivedFile]:
     """Return the files of an archive that was copied to a folder, below which keys are paths."""
     paths = (path.relative_to(folder).as_posix() for path in folder.glob(f"{PREFIX}*/day=*/*.parquet"))
     return current([file for path in paths if (file := read_key(path))])
+
+
+def require_duckdb() -> None:
+    """Return if DuckDB is installed. Raises `InvalidConfiguration`."""
+    if find_spec("duckdb") is None:
+        hint = "Install ml-data-gateway[archive]."
+        raise InvalidConfiguration("The archive needs DuckDB, which is not installed.", hint=hint)
 
 
 class LocalCopies:

@@ -10,7 +10,7 @@ from gateway.client import answers
 from gateway.client.answers import FileLink, Me, RemoteFile, ResourceDetails, ResourceSummary, Rotation
 from gateway.client.bulk import BulkTransport
 from gateway.client.caller import find_caller
-from gateway.client.connection import Connection
+from gateway.client.connection import Connection, Param
 from gateway.client.environment import Environment
 from gateway.client.folder import TargetFolder
 from gateway.client.fresh import FreshLinks
@@ -205,6 +205,15 @@ class Gateway:
     def audit_lines(self, *, after: int | None = None, limit: int | None = None) -> Iterator[bytes]:
         """Yield the journal's own lines after a sequence number, without their ends."""
         return self._connection.lines("/v1/audit/events", after=after, limit=limit)
+
+    def audit_search(self, **asked: Param) -> answers.Json:
+        """Return a page of audit events, as `GET /v1/audit/events/search` answers to these parameters."""
+        found = self._connection.get("/v1/audit/events/search", **asked)
+        return answers.read(dict, found, self.url)
+
+    def audit_sinks(self) -> answers.Json:
+        """Return how each sink of the gateway is doing."""
+        return answers.read(dict, self._connection.get("/v1/audit/sinks"), self.url)
 
     def _one(self, reference: Referred) -> tuple[FreshLinks, RemoteFile]:
         wanted = _file_reference(reference)

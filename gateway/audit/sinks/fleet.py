@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from gateway.audit.parquet import require_duckdb
 from gateway.audit.sinks.archive import ArchiveTarget
 from gateway.audit.sinks.cursor import Cursor
 from gateway.audit.sinks.delivery import Delivery, Pace, Source, Standing
@@ -132,13 +132,6 @@ def target_of(sink: SinkSettings, outside: Outside) -> Target:
         case _:
             require_duckdb()
             return ArchiveTarget(outside.objects)
-
-
-def require_duckdb() -> None:
-    """Return if DuckDB is installed. Raises `InvalidConfiguration`."""
-    if find_spec("duckdb") is None:
-        hint = "Install ml-data-gateway[archive]."
-        raise InvalidConfiguration("The archive needs DuckDB, which is not installed.", hint=hint)
 
 
 def _pace(sink: SinkSettings) -> Pace:

@@ -50,8 +50,9 @@ def test_the_longest_file_stands_for_those_from_the_same_record():
 async def test_copies_are_fetched_once(tmp_path):
     objects = MemoryObjectStore()
     await objects.put(ONE.key, b"parquet")
-    await objects.put("events/stray", b"")
-    assert await list_archive(objects) == [ONE]
+    await objects.put("events/gateway-1/stray", b"")
+    await objects.put("events/gateway-2/day=2026-03-01/0000000000000001-0000000000000500.parquet", b"")
+    assert await list_archive(objects, ["gateway-1"]) == [ONE]
     copies = LocalCopies(objects, tmp_path / "copies")
     [path] = await copies.fetch([ONE])
     assert path.read_bytes() == b"parquet"

@@ -84,7 +84,7 @@ def test_each_principal_is_summed_up():
         READ,
         LATER,
         replace(READ, action="gateway:PublishVersion"),
-        replace(READ, class_name="Datastore Activity", action="Read", bytes=9),
+        replace(READ, class_name="Datastore Activity", action="Read", bytes=9, version=""),
         replace(READ, status="Intended"),
         replace(READ, who="ivan", subject="77", decision="Denied", code="access-denied", version=""),
     )

@@ -58,7 +58,7 @@ async def write(folder, archived):
         if archived:
             batch = batch_of("gateway-1", await journal.lines(after=0, limit=archived))
             await ArchiveTarget(objects).send(batch)
-        files = await list_archive(objects)
+        files = await list_archive(objects, ["gateway-1"])
         paths = await LocalCopies(objects, folder / "copies").fetch(files)
     return Sources(paths, [JournalFiles("gateway-1", folder / "gateway-1", archived_until(files, "gateway-1"))])
 

@@ -67,7 +67,7 @@ async def test_a_secret_that_will_not_do_is_refused(outside, tmp_path, content):
 
 
 async def test_an_archive_without_duckdb_is_said_at_start(outside, monkeypatch):
-    monkeypatch.setattr("gateway.audit.sinks.fleet.find_spec", lambda _: None)
+    monkeypatch.setattr("gateway.audit.parquet.find_spec", lambda _: None)
     with pytest.raises(InvalidConfiguration, match="DuckDB"):
         target_of(sinks({"name": "a", "kind": "archive"})[0], outside)
 
