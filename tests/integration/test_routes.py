@@ -13,6 +13,7 @@ PUBLIC = {
     "GET /v1/login",
     "POST /oauth2/token",
     "GET /.well-known/jwks.json",
+    "GET /.well-known/oauth-authorization-server",
     "GET /.well-known/oauth-protected-resource",
     "GET /d/{token}",  # the link is the permission, and its issue was decided
     "HEAD /d/{token}",
@@ -29,6 +30,7 @@ ACTIONS = {
     f"PUT {RESOURCE}/tags/{{tag}}": ("MoveTag", {"version": "v1"}),
     f"PATCH {RESOURCE}/resource-tags": ("TagResource", {"put": {"sensitivity": "low"}}),
     f"POST {RESOURCE}/versions/{{ref}}/links": ("ReadFile", {"paths": ["a"]}),
+    "POST /v1/links:batch": ("ReadFile", {"resource": "dataset/vision/x", "paths": ["a"]}),
     "GET /v1/leases": ("ListLeases", None),
     "POST /v1/leases": (
         "CreateLease",
