@@ -6,6 +6,7 @@ written anew from some record on; and the tiles, which the checkpoint's root cov
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from gateway.audit.chain import Fault, Finding, Report, examine, require_whole
 from gateway.audit.checkpoint import Checkpoint, open_checkpoint
@@ -13,6 +14,8 @@ from gateway.audit.merkle import Frontier, Hash, leaf_hash
 from gateway.audit.note import VerifierKey
 from gateway.audit.record import Head, entry_of
 from gateway.errors import InvalidProof
+
+_BATCH = 256
 
 Leaves = Callable[[int, int], Iterable[Hash]]
 """Returns the hashes of the entries from the second number to the first, as the tree of that size has them."""
@@ -80,10 +83,16 @@ class _Signed:
 
     def beside(self, lines: Iterable[bytes]) -> Iterator[bytes]:
         """Pass the lines on; each was found good when the next one is asked for."""
-        for line in lines:
-            yield line
-            if not self._fault and not self._contradicted:
-                self._add(line)
+        rest = iter(lines)
+        while room := self._meet():
+            batch: list[bytes] = []
+            for line in islice(rest, room):
+                yield line
+                batch.append(line)
+            self._add(batch)
+            if len(batch) < room:
+                return
+        yield from rest
 
     def conclude(self, report: Report, leaves: Leaves | None) -> Finding | None:
         """Return the first fault there is, the chain's or the checkpoints'."""
@@ -93,20 +102,25 @@ class _Signed:
         found = [report.finding, self._fault, rewritten, None if report.finding else self._cut(report)]
         return min((one for one in found if one), key=lambda one: one.seq, default=None)
 
-    def _add(self, line: bytes) -> None:
-        try:
-            leaf = leaf_hash(entry_of(line))
-        except ValueError:  # the chain ended here, and this line is one behind
-            self._next, self._known = None, []
-            return
-        self._tree.append(leaf)
-        if self._next or self._known:
-            self._read.append(leaf)
+    def _meet(self) -> int:
+        """Hold the tree against the checkpoints of its size; return how many more records to read, 0 for no more."""
         while self._known and self._known[0].size == self._tree.size:
             self._hold(self._known.pop(0))
         while self._next and self._next.size == self._tree.size and not self._contradicted:
             self._hold(self._next)
             self._next = self._take()
+        ahead = [one.size for one in (self._next, *self._known[:1]) if one]
+        done = self._fault or self._contradicted or not ahead
+        return 0 if done else min(_BATCH, min(ahead) - self._tree.size)
+
+    def _add(self, lines: Sequence[bytes]) -> None:
+        try:
+            leaves = [leaf_hash(entry_of(line)) for line in lines]
+        except ValueError:  # no record of ours, so the chain ended before it
+            self._next, self._known = None, []
+            return
+        self._tree.extend(leaves)
+        self._read += leaves
 
     def _hold(self, checkpoint: Checkpoint) -> None:
         if checkpoint.root != self._tree.root():

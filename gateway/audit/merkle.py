@@ -3,7 +3,7 @@
 A tree is asked for its hashes through a `NodeSource`, so that a proof costs a few reads, however long the log is.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
 Hash = bytes
@@ -43,12 +43,19 @@ class Frontier:
 
     def append(self, leaf: Hash) -> None:
         """Add the hash of one entry."""
-        size = self.size
-        self.size += 1
-        while size & 1:
-            leaf = sha256(b"\x01" + self._hashes.pop() + leaf).digest()
-            size >>= 1
-        self._hashes.append(leaf)
+        self.extend([leaf])
+
+    def extend(self, leaves: Iterable[Hash]) -> None:
+        """Add the hashes of entries, in their order."""
+        hashes, size = self._hashes, self.size
+        for leaf in leaves:
+            one, whole = leaf, size
+            while whole & 1:
+                one = sha256(b"\x01" + hashes.pop() + one).digest()
+                whole >>= 1
+            hashes.append(one)
+            size += 1
+        self.size = size
 
     def root(self) -> Hash:
         """Return the hash of the whole tree; of an empty one, SHA-256 of nothing."""

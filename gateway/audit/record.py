@@ -6,6 +6,7 @@ The format is specified in FORMAT.md beside this file; the section numbers here 
 import hashlib
 import json
 import re
+from binascii import unhexlify
 from dataclasses import dataclass
 from typing import NewType
 
@@ -18,6 +19,7 @@ HASH_BYTES = 64
 """A SHA-256 in lower-case hex."""
 
 _SEAL_BYTES = len(b',"hash":""}\n') + HASH_BYTES
+_HASH_AT = slice(-HASH_BYTES - len(b'"}\n'), -len(b'"}\n'))
 _LINE = re.compile(
     rb'\{"seq":([1-9][0-9]{0,15}),"prev":"([0-9a-f]{64})","event":(\{.*\}),"hash":"([0-9a-f]{64})"\}\n',
     re.DOTALL,
@@ -94,7 +96,7 @@ def follow(head: Head, line: bytes) -> Head | None:
 
 def entry_of(line: bytes) -> bytes:
     """Return a whole line's hash as the 32 bytes that are its entry in the tree (section 7)."""
-    return bytes.fromhex(line[-_SEAL_BYTES:][9:-3].decode())
+    return unhexlify(line[_HASH_AT])
 
 
 def parse(line: bytes) -> Record | None:
