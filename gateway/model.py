@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from gateway.errors import InvalidName, InvalidPath
+from gateway.errors import InvalidInput, InvalidName, InvalidPath
 
 MAX_PATH_BYTES = 1024
 """S3's limit on a key (AWS, "Object key naming guidelines"); ours on a path, so that no name is a surprise."""
@@ -193,6 +193,24 @@ def check_resource_tag(key: str, value: str) -> tuple[str, str]:
             hint="Use 1 to 256 letters, digits, spaces inside, and '_.:/=+-@'.",
         )
     return key, value
+
+
+_JOINERS = "\n\t\u200c\u200d"
+"""Ends of lines, and the invisible characters that some scripts and emoji need."""
+
+
+def check_shown(text: str) -> str:
+    """Return `text` if it may be shown to others, on terminals too: no controls, no overrides of its direction.
+
+    >>> check_shown("first release")
+    'first release'
+
+    Raises:
+        InvalidInput: it may not.
+    """
+    if any(unicodedata.category(char) in _INVISIBLE and char not in _JOINERS for char in text):
+        raise InvalidInput("The text has a control or invisible character.", hint="Use lines of plain text.")
+    return text
 
 
 class PrincipalKind(StrEnum):

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from pydantic import TypeAdapter, ValidationError
+from starlette.requests import ClientDisconnect
 
 from gateway.api.dependencies import Authenticated, Named, PushId, UseCases
 from gateway.api.problems import RESPONSES
@@ -23,6 +24,7 @@ from gateway.api.schemas import (
     PushOut,
     PushRequest,
     PutLinkOut,
+    Shown,
     UploadOut,
     VersionOut,
 )
@@ -96,7 +98,7 @@ async def commit(
     name: Named,
     push_id: PushId,
     request: Request,
-    message: Annotated[str, Query(max_length=1000)] = "",
+    message: Annotated[Shown, Query()] = "",
     tag: Annotated[list[str] | None, Query(max_length=20)] = None,
 ) -> CommitOut:
     """Make the files a version. The tag `latest` moves to it, and so do the tags named here."""
@@ -134,7 +136,7 @@ def _file(number: int, line: bytes) -> NewFile | KeptFile:
 async def _lines(request: Request) -> AsyncIterator[bytes]:
     """Yield the body's lines without their ends, never holding more than one chunk and one line."""
     rest = b""
-    async for chunk in request.stream():
+    async for chunk in _chunks(request):
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             yield line
@@ -142,3 +144,12 @@ async def _lines(request: Request) -> AsyncIterator[bytes]:
             raise InvalidInput(f"A line of the commit is over {MAX_LINE_BYTES:,} bytes.")
     if rest:
         yield rest
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except ClientDisconnect as error:
+        # What came may look whole; it is not what was meant.
+        raise InvalidInput("The commit's body broke off.", hint="Send it again: nothing was published.") from error

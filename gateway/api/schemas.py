@@ -4,7 +4,7 @@ import base64
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gateway import model
 from gateway.broker.batch import Wanted
@@ -36,6 +36,8 @@ MAX_NUMBER = 999_999_999
 """Of a version, as `VersionRef` spells it; more than a push has objects."""
 ObjectNumber = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
 VersionNumber = Annotated[int, Field(ge=1, le=MAX_NUMBER)]
+Shown = Annotated[str, Field(max_length=1000), AfterValidator(model.check_shown)]
+"""What one person writes and others are shown."""
 
 
 class _Wire(BaseModel):
@@ -120,7 +122,7 @@ class BatchRequest(_Narrowed):
 class PushRequest(_Wire):
     """A push to open."""
 
-    description: Annotated[str, Field(max_length=1000)] = ""
+    description: Shown = ""
 
 
 class ObjectsRequest(_Wire):
@@ -139,7 +141,9 @@ class PartsRequest(_Wire):
 class CompleteRequest(_Wire):
     """The ETags of an object's parts, in order."""
 
-    etags: Annotated[list[Annotated[str, Field(max_length=256)]], Field(min_length=1, max_length=10_000)]
+    etags: Annotated[
+        list[Annotated[str, Field(max_length=256, pattern=r"^[\x21-\x7e]+$")]], Field(min_length=1, max_length=10_000)
+    ]
 
 
 class TagRequest(_Wire):

@@ -5,17 +5,28 @@ Nothing is visible before the commit, and the commit is one transaction.
 
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from gateway import envelope
 from gateway.broker.access import Caller, Grant, Guard
+from gateway.broker.kept import Kept
 from gateway.broker.layout import object_key_in_bucket, push_prefix
 from gateway.broker.pages import PagesOf
 from gateway.broker.resolve import known
 from gateway.catalog import manifest
 from gateway.clock import Clock
-from gateway.errors import IncompleteUpload, InvalidInput, PushClosed, TooLarge, UnknownPush, UnknownVersion
+from gateway.errors import (
+    GatewayError,
+    IncompleteUpload,
+    InvalidInput,
+    PushClosed,
+    TokenExpired,
+    TooLarge,
+    UnknownPush,
+    UnknownVersion,
+)
 from gateway.keys.datakeys import DataKeys
 from gateway.keys.derive import object_key
 from gateway.model import FileEntry, Link, Push, Resource, ResourceName, Version, check_path
@@ -26,6 +37,7 @@ PART_BYTES = 64 << 20
 MAX_PARTS = 10_000
 """S3's limit on the parts of an upload (AWS, "Amazon S3 multipart upload limits")."""
 PUSH_LIFETIME = timedelta(hours=24)
+_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +73,7 @@ class KeptFile:
 
 @dataclass(frozen=True, slots=True)
 class _Session:
+    caller: Caller
     resource: Resource
     push: Push
 
@@ -138,19 +151,36 @@ class Publish:
         total = envelope.ciphertext_size(size)
         parts = -(-total // PART_BYTES)
         if parts > 1:
-            await self._store.add_upload(session.push.id, number, await self._objects.start_multipart(key))
+            await self._start(session, number, key)
         return Upload(
             number=number,
             object_key=object_key(data_key, resource_id=session.resource.id, object_id=object_id),
             ciphertext_size=total,
             parts=parts,
-            link=self._put_link(key, total) if parts == 1 else None,
+            link=self._put_link(session.caller, key, total) if parts == 1 else None,
         )
 
-    def _put_link(self, key: str, size: int, query: Mapping[str, str] | None = None) -> Link:
+    async def _start(self, session: _Session, number: int, key: str) -> None:
+        upload_id = await self._objects.start_multipart(key)
+        try:
+            await self._store.add_upload(session.push.id, number, upload_id)
+        except GatewayError:
+            # Nobody will ever name it: S3 would keep, and charge for, its parts.
+            await self._objects.abort_multipart(key, upload_id)
+            raise
+
+    def _put_link(self, caller: Caller, key: str, size: int, query: Mapping[str, str] | None = None) -> Link:
         # The length is signed: S3 refuses a body that is longer or shorter than announced.
         headers = {"content-length": str(size)}
-        return self._signer.sign("PUT", key, expires_in=self._link_ttl, headers=headers, query=query)
+        return self._signer.sign("PUT", key, expires_in=self._life(caller), headers=headers, query=query)
+
+    def _life(self, caller: Caller) -> timedelta:
+        """Return how long a link to upload may live: no longer than the login that it was asked for with."""
+        ends = caller.principal.expires_at
+        left = ends - self._clock() if ends else self._link_ttl
+        if left < _SECOND:
+            raise TokenExpired("Your login ends within a second.", hint="Log in again with 'gateway login'.")
+        return min(self._link_ttl, left // _SECOND * _SECOND)
 
     async def part_links(
         self, caller: Caller, name: ResourceName, push_id: str, number: int, *, size: int, parts: Sequence[int]
@@ -161,24 +191,29 @@ class Publish:
             session = await self._session(caller, known(found, name), push_id)
             key, upload_id = await self._multipart(session, number)
             grant.facts["parts"] = len(parts)
-            return [(part, *self._part(key, upload_id, size, part)) for part in parts]
+            return [(part, *self._part(caller, key, upload_id, size, part)) for part in parts]
 
-    def _part(self, key: str, upload_id: str, size: int, part: int) -> tuple[int, Link]:
+    def _part(self, caller: Caller, key: str, upload_id: str, size: int, part: int) -> tuple[int, Link]:
         start = (part - 1) * PART_BYTES
         length = min(PART_BYTES, envelope.ciphertext_size(size) - start)
         if length <= 0:
             raise InvalidInput(f"An object of {size:,} bytes has no part {part}.")
-        return length, self._put_link(key, length, {"partNumber": str(part), "uploadId": upload_id})
+        return length, self._put_link(caller, key, length, {"partNumber": str(part), "uploadId": upload_id})
 
     async def finish_object(
         self, caller: Caller, name: ResourceName, push_id: str, number: int, etags: Sequence[str]
     ) -> None:
-        """Join an object's parts."""
+        """Join an object's parts. A call that is repeated, as its answer was lost, finds them joined."""
         found = await self._store.find_resource(name)
         async with self._guard.changing(caller, "gateway:PublishVersion", str(name), about=found):
             session = await self._session(caller, known(found, name), push_id)
             key, upload_id = await self._multipart(session, number)
-            await self._objects.finish_multipart(key, upload_id, etags)
+            try:
+                await self._objects.finish_multipart(key, upload_id, etags)
+            except IncompleteUpload:
+                # S3 forgets an upload once it is joined. That the object is whole, the commit sees to.
+                if not await self._objects.exists(key):
+                    raise
 
     async def _multipart(self, session: _Session, number: int) -> tuple[str, str]:
         upload_id = await self._store.find_upload(session.push.id, number)
@@ -199,44 +234,55 @@ class Publish:
         """Make the files a version: all of them, or nothing. A commit that is repeated returns the same version.
 
         Raises:
+            AccessDenied: policy says no to publishing, to moving one of the tags, or to reading a file that is kept.
             IncompleteUpload: an object is missing, or not as long as announced.
             VersionExists: the newest version is this very content.
         """
         found = await self._store.find_resource(name)
-        async with self._guard.changing(caller, "gateway:PublishVersion", str(name), about=found) as grant:
+        async with AsyncExitStack() as decided:
+            publishing = self._guard.changing(caller, "gateway:PublishVersion", str(name), about=found)
+            grants = [await decided.enter_async_context(publishing)]
+            for tag in dict.fromkeys(tags):
+                moving = self._guard.changing(caller, "gateway:MoveTag", f"{name}/{tag}", about=found)
+                grants.append(await decided.enter_async_context(moving))
             session = await self._session(caller, known(found, name), push_id, committing=True)
-            if session.push.committed_as is not None:
-                grant.version = await self._version(session.resource, session.push.committed_as)
-                return grant.version
-            entries = await self._entries(session, files)
-            root = await manifest.build(entries, self._pages_of(session.resource.id))
-            grant.version = await self._store.commit_push(
-                session.push,
-                Version(
-                    resource=name,
-                    number=0,  # the store gives the next one
-                    digest=f"sha256:{root.digest}",
-                    file_count=root.file_count,
-                    total_bytes=root.total_bytes,
-                    published_at=self._clock(),
-                    published_by=caller.principal.name,
-                    message=message,
-                ),
-                ["latest", *tags],
-            )
-            _count(grant, grant.version)
-            return grant.version
+            version = await self._commit(session, files, message=message, tags=tags)
+            for grant in grants:
+                grant.version = version
+            _count(grants[0], version)
+            return version
+
+    async def _commit(
+        self, session: _Session, files: AsyncIterator[NewFile | KeptFile], *, message: str, tags: Sequence[str]
+    ) -> Version:
+        if session.push.committed_as is not None:
+            return await self._version(session.resource, session.push.committed_as)
+        entries = await self._entries(session, files)
+        root = await manifest.build(entries, self._pages_of(session.resource.id))
+        coming = Version(
+            resource=session.resource.name,
+            number=0,  # the store gives the next one
+            digest=f"sha256:{root.digest}",
+            file_count=root.file_count,
+            total_bytes=root.total_bytes,
+            published_at=self._clock(),
+            published_by=session.caller.principal.name,
+            message=message,
+        )
+        return await self._store.commit_push(session.push, coming, ["latest", *tags])
 
     async def _entries(self, session: _Session, files: AsyncIterator[NewFile | KeptFile]) -> list[FileEntry]:
         resource, push = session.resource, session.push
         prefix = push_prefix(resource.id, push.id)
         uploaded = {o.key.removeprefix(prefix): o.size async for o in self._objects.list(prefix)}
         data_key = await self._keys.data_key(resource.id, push.epoch)
+        pages = self._pages_of(resource.id)
+        kept = Kept(self._guard, self._store, pages, caller=session.caller, resource=resource)
         entries = []
         async for file in files:
             check_path(file.path)
             if isinstance(file, KeptFile):
-                entries.append(await self._kept(resource, file))
+                entries.append(replace(await kept.find(file.version, file.source_path), path=file.path))
                 continue
             _require_whole(file, uploaded.get(str(file.number)))
             object_id = f"{push.id}/{file.number}"
@@ -247,12 +293,6 @@ class Publish:
         entries.sort(key=lambda entry: entry.path.encode())
         return entries
 
-    async def _kept(self, resource: Resource, file: KeptFile) -> FileEntry:
-        version = await self._version(resource, file.version)
-        digest = version.digest.removeprefix("sha256:")
-        found = await manifest.lookup(digest, file.source_path, self._pages_of(resource.id))
-        return FileEntry(file.path, found.size, found.sha256, found.object_id, found.epoch, found.key_check)
-
     async def _version(self, resource: Resource, number: int) -> Version:
         version = await self._store.find_version(resource, number=number)
         if version is None:
@@ -260,27 +300,30 @@ class Publish:
         return version
 
     async def abort(self, caller: Caller, name: ResourceName, push_id: str) -> None:
-        """Close a push without publishing; its objects are nobody's then."""
+        """Close a push without publishing; its objects are nobody's then. It may be repeated until all is dropped."""
         found = await self._store.find_resource(name)
         async with self._guard.changing(caller, "gateway:PublishVersion", str(name), about=found):
-            session = await self._session(caller, known(found, name), push_id)
+            session = await self._session(caller, known(found, name), push_id, aborting=True)
             for number, upload_id in await self._store.close_push(session.push.id):
                 key = object_key_in_bucket(session.resource.id, f"{session.push.id}/{number}")
                 await self._objects.abort_multipart(key, upload_id)
 
-    async def _session(self, caller: Caller, resource: Resource, push_id: str, *, committing: bool = False) -> _Session:
-        """Return the push if it is this caller's, on this resource, and open."""
+    async def _session(
+        self, caller: Caller, resource: Resource, push_id: str, *, committing: bool = False, aborting: bool = False
+    ) -> _Session:
+        """Return the push if it is this caller's, on this resource, and open; or over, by what is now repeated."""
         push = await self._store.find_push(push_id)
         mine = (caller.principal.issuer, caller.principal.subject)
         if push is None or push.resource_id != resource.id or (push.issuer, push.subject) != mine:
             raise UnknownPush(
                 f"You have no push {push_id} on {resource.name}.", hint="Start again with 'gateway push'."
             )
-        if push.committed_as is not None and not committing:
-            raise PushClosed(f"Push {push_id} is published as {resource.name}@v{push.committed_as}.")
-        if push.closed or push.expires_at <= self._clock():
+        if push.committed_as is not None:
+            if not committing:
+                raise PushClosed(f"Push {push_id} is published as {resource.name}@v{push.committed_as}.")
+        elif not aborting and (push.closed or push.expires_at <= self._clock()):
             raise PushClosed(f"Push {push_id} on {resource.name} is over.", hint="Start again with 'gateway push'.")
-        return _Session(resource, push)
+        return _Session(caller, resource, push)
 
 
 def _require_whole(file: NewFile, uploaded: int | None) -> None:

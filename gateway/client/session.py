@@ -32,9 +32,8 @@ class PushApi:
         return answers.read(answers.parts, found, self._connection.url)[0]
 
     def complete(self, slot: UploadSlot, etags: Sequence[str]) -> None:
-        """Join an object's parts."""
-        # Not repeated: S3 has forgotten the upload once it is joined. A lost answer shows at the commit.
-        self._connection.post(f"{self._one}/objects/{slot.number}/complete", {"etags": list(etags)}, repeatable=False)
+        """Join an object's parts; a repetition finds them joined."""
+        self._connection.post(f"{self._one}/objects/{slot.number}/complete", {"etags": list(etags)}, repeatable=True)
 
     def commit(self, lines: Callable[[], Iterable[bytes]], *, message: str, tags: Sequence[str]) -> Version:
         """Publish. The gateway answers a repetition with the same version."""

@@ -271,9 +271,9 @@ def test_a_wrong_checksum_is_published_to_nobody_unseen(push_by_hand, ada, name,
 
 
 def test_what_is_pushed_is_pulled_and_nothing_else(ada, name, folder, tmp_path):
-    report = ada.push(folder(FILES), name, message="first", tags=["prod"])
+    report = ada.push(folder(FILES), name, message="first")
     assert (report.version.number, report.uploaded, report.kept) == (1, 4, 0)
-    pulled = ada.pull(f"{name}@prod", tmp_path / "out")
+    pulled = ada.pull(f"{name}@v1", tmp_path / "out")
     assert (pulled.pulled, pulled.kept) == (4, 0)
     assert contents(tmp_path / "out") == FILES
     assert ada.pull(name, tmp_path / "out").kept == 4
@@ -340,10 +340,17 @@ def test_a_tag_is_moved_by_a_steward_alone(sdk, ada, name, folder, api):
     assert ada.describe(name).tags == {"latest": 2, "prod": 1}
 
 
-def test_a_push_sets_no_tag_that_its_author_may_not_move(ada, sdk, name, folder):
-    """Who may publish may name the tags of their own new version; `MoveTag` is about versions that exist."""
-    ada.push(folder({"a": b"1"}), name, tags=["prod"])
-    assert ada.describe(name).tags == {"latest": 1, "prod": 1}
+def test_a_push_moves_no_tag_that_its_author_may_not_move(ada, name, folder):
+    with pytest.raises(errors.AccessDenied, match="MoveTag"):
+        ada.push(folder({"a": b"1"}), name, tags=["prod"])
+    ada.push(folder({"a": b"1"}), name)
+    assert ada.describe(name).tags == {"latest": 1}
+
+
+def test_a_push_moves_the_tags_that_its_author_may_move(ada, name, folder):
+    own = f"dataset/home-ada/{name.rpartition('/')[2]}"
+    ada.push(folder({"a": b"1"}), own, tags=["prod"])
+    assert ada.describe(own).tags == {"latest": 1, "prod": 1}
 
 
 def test_rotation_is_a_stewards_and_all_files_stay_readable(sdk, ada, name, folder, tmp_path):

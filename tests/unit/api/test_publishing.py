@@ -162,7 +162,7 @@ async def test_a_commit_moves_the_tags_that_its_author_may_move_and_says_so_of_e
     tags = await house.catalog.tags(await house.catalog.find_resource(ResourceName.parse(NAME)))
     assert tags == {"latest": 1, "prod": 1, "stable": 1}
     moves = [event for event in await house.events() if event.get("api", {}).get("operation") == "gateway:MoveTag"]
-    assert {event["resources"][0]["name"] for event in moves} == {f"{NAME}/prod", f"{NAME}/stable"}
+    assert {event["resources"][0]["uid"] for event in moves} == {f"{NAME}/prod", f"{NAME}/stable"}
 
 
 async def test_a_link_to_upload_ends_with_the_login(house, publisher):
