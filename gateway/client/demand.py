@@ -48,6 +48,11 @@ class Demand:
         acr, amr = (tuple(given.get(name, "").split()) for name in ("acr_values", "amr_values"))
         return cls(acr, amr, age, given.get("error_description", ""))
 
+    @classmethod
+    def in_error(cls, error: StepUpRequired) -> Self:
+        """Return what a refusal demands."""
+        return cls(error.acr_values, error.amr_values, error.max_age, error.message)
+
     def parameters(self) -> dict[str, str]:
         """Return what to ask the provider for (OpenID Connect Core 1.0, 3.1.2.1).
 
@@ -56,17 +61,15 @@ class Demand:
         """
         return dict(self._parameters())
 
-    def command(self, profile: str) -> str:
-        """Return the command that logs in so.
+    def command(self, *options: str) -> str:
+        """Return the command that logs in so, with these options besides.
 
-        >>> Demand(acr_values=("mfa",)).command("staging")
+        >>> Demand(acr_values=("mfa",)).command("--profile", "staging")
         'gateway login --profile staging --acr-values mfa'
         """
-        options = {f"--{name.replace('_', '-')}": value for name, value in self._parameters() if name != "prompt"}
+        asked = {f"--{name.replace('_', '-')}": value for name, value in self._parameters() if name != "prompt"}
         # The gateway's words end up in somebody's shell.
-        return shlex.join(
-            ["gateway", "login", "--profile", profile, *(word for pair in options.items() for word in pair)]
-        )
+        return shlex.join(["gateway", "login", *options, *(word for pair in asked.items() for word in pair)])
 
     def refusal(self, hint: str) -> StepUpRequired:
         """Return the error for those who cannot log in again by themselves."""

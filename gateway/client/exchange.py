@@ -13,12 +13,21 @@ from gateway.client.dpop import ProofAuth, ProofKey
 from gateway.client.tls import tls_context
 from gateway.client.tokens import GatewayToken
 from gateway.clock import Clock, utc_now
-from gateway.errors import GatewayUnavailable, InvalidInput, IssuerUnavailable, LoginFailed, Unauthenticated, by_code
+from gateway.errors import (
+    GatewayUnavailable,
+    InvalidInput,
+    IssuerUnavailable,
+    LoginFailed,
+    StepUpRequired,
+    Unauthenticated,
+    by_code,
+)
 
 CLIENT_ID = "gateway-cli"
 MAX_ANSWER_BYTES = 256 * 1024
 _TIMEOUT = httpx.Timeout(15)
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_MAX_AGE_SECONDS = 10 * 365 * 24 * 3600
 _GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105 -- a type's name
 WORKLOAD_TOKEN = "urn:ietf:params:oauth:token-type:jwt"  # noqa: S105 -- the same
@@ -125,6 +134,8 @@ class GatewayLogin:
         said = str(answer.get("error_description") or answer.get("detail") or f"status {status}")[:500]
         hint = str(answer.get("hint", ""))[:500]
         kind = by_code().get(str(answer.get("code")))
+        if kind is StepUpRequired:
+            return _step_up(said, hint, answer)
         if kind is not None:
             return kind(said, hint=hint)
         if status >= httpx.codes.INTERNAL_SERVER_ERROR:
@@ -188,6 +199,14 @@ def fetch_object(
 def proof_auth(key: ProofKey | None) -> httpx.Auth:
     """Return what adds proofs of the key to requests, or nothing. We authenticate as a public client either way."""
     return httpx.Auth() if key is None else ProofAuth(key)
+
+
+def _step_up(said: str, hint: str, answer: Mapping[str, Any]) -> StepUpRequired:
+    """Read what a token endpoint's refusal demands, as a challenge of RFC 9470 has it."""
+    acr, amr = (tuple(str(answer.get(name) or "").split()) for name in ("acr_values", "amr_values"))
+    age = answer.get("max_age")
+    max_age = timedelta(seconds=age) if isinstance(age, int) and 0 <= age <= _MAX_AGE_SECONDS else None
+    return StepUpRequired(said, hint=hint, acr_values=acr, amr_values=amr, max_age=max_age)
 
 
 def _login_issuer(entry: Mapping[str, Any]) -> LoginIssuer:

@@ -2,7 +2,7 @@
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -124,7 +124,7 @@ class StoredToken(TokenSource):
             login = self._present()
             if login.token == refused.token:
                 if self._log_in_again is None:
-                    raise demand.refusal(f"Log in again: {demand.command(self._profile)}")
+                    raise demand.refusal(f"Log in again: {demand.command('--profile', self._profile, *_way(login))}")
                 self._keep(self._log_in_again(login, demand))
             return self._credential
 
@@ -149,6 +149,15 @@ class StoredToken(TokenSource):
             # One key object for as long as the login lasts: it remembers the server's nonces.
             self._credential = Credential(login.token, ProofKey.load(login.proof_key) if login.proof_key else None)
         self._login = login
+
+
+def _way(login: Login) -> Iterator[str]:
+    """Yield the options that log in where and how it was done before."""
+    yield from ("--issuer", login.issuer)
+    if login.device:
+        yield "--device"
+    if login.proof_key:
+        yield "--dpop"
 
 
 class WorkloadToken(TokenSource):

@@ -44,11 +44,11 @@ def test_a_challenge_is_read_as_the_gateway_writes_it():
 def test_the_command_to_type_has_what_is_demanded():
     demand = Demand(("mfa", "phr"), ("otp",), timedelta(minutes=5))
     assert demand.parameters() == {"acr_values": "mfa phr", "max_age": "300", "prompt": "login"}
-    assert demand.command("default") == "gateway login --profile default --acr-values 'mfa phr' --max-age 300"
+    assert demand.command("--device") == "gateway login --device --acr-values 'mfa phr' --max-age 300"
 
 
 def test_the_command_to_type_is_safe_to_type():
-    command = Demand(("$(reboot)",)).command("default")
+    command = Demand(("$(reboot)",)).command()
     assert command.endswith("--acr-values '$(reboot)'")
 
 

@@ -123,3 +123,25 @@ def test_a_jobs_login_asks_nobody(clock):
     with pytest.raises(StepUpRequired) as caught:
         asking(Reached(None))(Login("https://g", "workload", clock(), "t"), Demand())
     assert "job" in caught.value.hint
+
+
+MORE = {"error": "invalid_request", "error_description": "Too weak.", "code": "insufficient-user-authentication"}
+
+
+def test_a_gateway_that_wants_more_of_the_issuer_has_the_person_asked_for_it_once(gateway, person, web):
+    urls = []
+    web.answers["/oauth2/token"] = (400, MORE | {"acr_values": "mfa phr", "max_age": 60})
+    with pytest.raises(StepUpRequired, match="Too weak"):
+        login_in_browser(gateway, show_url=lambda url: (urls.append(url), person(url)))
+    asked = [parse_qs(urlsplit(url).query) for url in urls]
+    assert [query.get("acr_values") for query in asked] == [None, ["mfa phr"]]
+    assert asked[1]["max_age"] == ["60"]
+    assert asked[0]["state"] != asked[1]["state"]
+
+
+@pytest.mark.parametrize("age", [-1, "soon", 10**30, None])
+def test_a_demand_for_an_age_that_is_none_is_not_passed_on(gateway, person, web, age):
+    web.answers["/oauth2/token"] = (400, MORE | {"max_age": age})
+    with pytest.raises(StepUpRequired) as caught:
+        login_in_browser(gateway, show_url=person)
+    assert caught.value.max_age is None

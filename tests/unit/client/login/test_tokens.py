@@ -135,10 +135,15 @@ def test_a_token_that_somebody_else_got_cannot_be_made_stronger():
     assert caught.value.acr_values == ("mfa",)
 
 
-def test_without_a_person_the_command_to_type_is_said(weak):
+@pytest.mark.parametrize(
+    ("device", "key", "way"), [(False, "", ""), (True, ProofKey.generate().dump(), "--device --dpop ")]
+)
+def test_without_a_person_the_command_to_type_is_said(store, clock, device, key, way):
+    store.save("default", Login("https://g", "people", clock() + HOUR, "weak", key, device=device))
+    source = StoredToken(store, "default", clock=clock)
     with pytest.raises(StepUpRequired, match="Too weak") as caught:
-        weak.step_up(weak.credential(), STRONG)
-    assert caught.value.hint.endswith("gateway login --profile default --acr-values mfa")
+        source.step_up(source.credential(), STRONG)
+    assert caught.value.hint.endswith(f"gateway login --profile default --issuer people {way}--acr-values mfa")
 
 
 def test_a_person_is_asked_once_for_all_threads_and_the_stronger_login_is_kept(store, clock, weak):
