@@ -92,7 +92,11 @@ class Notary:
             await self._cover()
         except GatewayError as fault:
             self._note_fault(fault, now)
+        except OSError as error:
+            self._tree = None  # a tile may be half added: it is resumed from what was signed
+            self._note_fault(CheckpointsLate(f"The tree beside it cannot be written: {error.strerror}."), now)
         except Exception as error:
+            self._tree = None
             log.exception("unexpected failure in a checkpoint of the audit journal")
             self._note_fault(CheckpointsLate(f"Making one failed: {type(error).__name__}."), now)
         else:

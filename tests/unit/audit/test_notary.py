@@ -262,6 +262,26 @@ async def test_an_unforeseen_failure_is_said_and_tried_again(notarise, signer, c
     await notary.close()
 
 
+async def test_a_disk_that_takes_no_tile_is_said_and_the_tree_goes_on_when_it_does(
+    notarise, tree, signer, an_event, covered, folder
+):
+    journal, notary = await notarise()
+    await append(journal, an_event, 5)
+    await notary.round()
+    await append(journal, an_event, 600)
+    (tree.folder / "tile/0/001").mkdir(parents=True)  # where a file has to go
+    for _ in range(70):
+        await notary.round()
+    with pytest.raises(CheckpointsLate, match=r"The tree beside it cannot be written: Is a directory"):
+        await notary.check()
+    (tree.folder / "tile/0/001").rmdir()
+    await notary.round()
+    await notary.check()
+    assert covered() == 606
+    assert verify_signed(read_lines(folder), notes=tree.notes(), keys=signer.verifiers()).covered == 606
+    await notary.close()
+
+
 async def test_the_last_record_is_signed_too(notarise, an_event, covered, folder, signer, tree):
     journal, notary = await notarise()
     await append(journal, an_event, 3)
