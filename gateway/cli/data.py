@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from gateway.cli.console import Json, Profile, Resource, Url, progress_bar, write_json, write_rows
-from gateway.cli.ranges import byte_range
+from gateway.cli.ranges import byte_range, closed_range
 from gateway.cli.suggest import suggesting
-from gateway.client import Gateway, PushReport, Reference, RemoteFile, ResourceDetails, ResourceSummary
+from gateway.client import Gateway, LinkLimits, PushReport, Reference, RemoteFile, ResourceDetails, ResourceSummary
 from gateway.errors import InvalidInput
 from gateway.model import LinkMode, ResourceKind, Version, check_name, check_resource_tag
 
@@ -32,6 +32,7 @@ FileRef = Annotated[
         help="dataset/NAMESPACE/NAME@VERSION/PATH; without a version, the latest.",
     ),
 ]
+Lease = Annotated[str | None, typer.Option(metavar="ID", help="Ask under this lease.", show_default=False)]
 Threads = Annotated[int, typer.Option(min=1, max=64, help="Files at a time.")]
 
 
@@ -154,6 +155,7 @@ def pull(
     ] = None,
     threads: Threads = 8,
     fsync: Annotated[bool, typer.Option("--fsync", help="Wait until each file is on the disk.")] = False,
+    lease: Lease = None,
     as_json: Json = False,
     url: Url = None,
     profile: Profile = None,
@@ -164,7 +166,7 @@ def pull(
     """
     target = folder or Path(ref.resource.name)
     with (
-        Gateway(url, profile=profile) as gateway,
+        Gateway(url, profile=profile, lease=lease) as gateway,
         suggesting(gateway, ref),
         progress_bar(f"pull {ref}", hidden=as_json) as progress,
     ):
@@ -183,6 +185,7 @@ def cat(
     wanted: Annotated[
         str, typer.Option("--range", metavar="A-B", help="Bytes A to B, both included; also 'A-' and '-LAST'.")
     ] = "",
+    lease: Lease = None,
     as_json: Json = False,
     url: Url = None,
     profile: Profile = None,
@@ -191,7 +194,7 @@ def cat(
 
     Example: gateway cat dataset/vision/digits@v3/train.csv --range 0-99
     """
-    with Gateway(url, profile=profile) as gateway, suggesting(gateway, ref):
+    with Gateway(url, profile=profile, lease=lease) as gateway, suggesting(gateway, ref):
         pieces = _ranged(gateway, ref, wanted) if wanted else gateway.read(ref)
         if as_json:
             write_json({"path": ref.path, "content": b"".join(pieces)})
@@ -217,6 +220,17 @@ def link(
         LinkMode.STREAM
     ),
     ttl: Annotated[int, typer.Option(min=1, max=3600, help="Seconds that it lives.")] = 300,
+    span: Annotated[
+        str, typer.Option("--range", metavar="A-B", help="Bytes A to B alone, both included; stream links only.")
+    ] = "",
+    network: Annotated[
+        str | None,
+        typer.Option(metavar="CIDR", help="From this network alone; stream links only.", show_default=False),
+    ] = None,
+    uses: Annotated[
+        int | None, typer.Option(min=1, help="So many downloads alone; stream links only.", show_default=False)
+    ] = None,
+    lease: Lease = None,
     as_json: Json = False,
     url: Url = None,
     profile: Profile = None,
@@ -225,8 +239,9 @@ def link(
 
     Example: curl -o train.csv "$(gateway link dataset/vision/digits@v3/train.csv --ttl 60)"
     """
-    with Gateway(url, profile=profile) as gateway, suggesting(gateway, ref):
-        found = gateway.link(ref, mode=mode, ttl_seconds=ttl)
+    limits = LinkLimits(closed_range(span) if span else None, network, uses)
+    with Gateway(url, profile=profile, lease=lease) as gateway, suggesting(gateway, ref):
+        found = gateway.link(ref, mode=mode, ttl_seconds=ttl, limits=limits)
     if as_json:
         write_json(found)
         return

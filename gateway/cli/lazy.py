@@ -18,6 +18,8 @@ COMMANDS = {
     "link": ("gateway.cli.data:link", "Print a short-lived signed URL to a file."),
     "tag": ("gateway.cli.data:tag", "Make a tag name a version."),
     "tag-resource": ("gateway.cli.data:tag_resource", "Say how sensitive a resource is, and whose."),
+    "lease": ("gateway.cli.lease:app", "Renew links for as long as a job runs."),
+    "revoke": ("gateway.cli.revoke:revoke", "Take back what was given out."),
     "policy": ("gateway.cli.policy:app", "Check policies, and ask what they allow."),
     "audit": ("gateway.cli.audit:app", "Verify and read the audit journal."),
     "keys": ("gateway.cli.keys:app", "Rotate the keys that wrap data keys."),

@@ -25,3 +25,18 @@ def byte_range(text: str, size: int) -> tuple[int, int]:
     if start >= end:
         raise RangeNotSatisfiable(f"A file of {size:,} bytes has no bytes {text}.")
     return start, end
+
+
+def closed_range(text: str) -> tuple[int, int]:
+    """Return the first and the last byte of a range that names both: it is for a file whose size nobody looks up.
+
+    >>> closed_range("0-99")
+    (0, 99)
+
+    Raises:
+        InvalidInput: it is no such range.
+    """
+    found = _RANGE.fullmatch(text)
+    if found is None or not found[2] or int(found[2]) < int(found[1]):
+        raise InvalidInput(f"{text[:40]!r} is no range of bytes with two ends.", hint="Write it like 0-99.")
+    return int(found[1]), int(found[2])

@@ -5,6 +5,7 @@ It prints nothing, but for what a person at the terminal must do to log in again
 
 from gateway.client.answers import (
     FileLink,
+    LeaseInfo,
     Me,
     RemoteFile,
     ResourceDetails,
@@ -13,6 +14,7 @@ from gateway.client.answers import (
 )
 from gateway.client.dpop import ProofKey
 from gateway.client.gateway import Gateway
+from gateway.client.limits import LinkLimits
 from gateway.client.person import Person
 from gateway.client.progress import Progress
 from gateway.client.pull import PullReport
@@ -24,6 +26,8 @@ __all__ = [
     "Credential",
     "FileLink",
     "Gateway",
+    "LeaseInfo",
+    "LinkLimits",
     "Me",
     "Person",
     "Progress",

@@ -142,6 +142,19 @@ class Rotation:
     """Wrapped data keys that now hang on the new KEK version."""
 
 
+@dataclass(frozen=True, slots=True)
+class LeaseInfo:
+    """A lease, as the gateway tells of it."""
+
+    id: str
+    holder: str
+    """`<issuer's alias>/<name>`."""
+    resources: tuple[ResourceName, ...]
+    purpose: str
+    created_at: datetime
+    expires_at: datetime
+
+
 def read(parse: Callable[[Json], T], answer: object, url: str) -> T:
     """Return the parsed answer of the gateway at `url`.
 
@@ -276,6 +289,28 @@ def tagged(answer: Json) -> int:
 def rotation(answer: Json) -> Rotation:
     """Parse what a rotation did."""
     return Rotation(_count(answer["kek_version"]), _count(answer["rewrapped"]))
+
+
+def lease(answer: Json) -> LeaseInfo:
+    """Parse a lease."""
+    return LeaseInfo(
+        id=_text(answer["id"]),
+        holder=_text(answer["holder"]),
+        resources=tuple(ResourceName.parse(_text(name)) for name in answer["resources"]),
+        purpose=_text(answer["purpose"]),
+        created_at=_time(answer["created_at"]),
+        expires_at=_time(answer["expires_at"]),
+    )
+
+
+def leases(answer: Json) -> tuple[LeaseInfo, ...]:
+    """Parse `GET /v1/leases`."""
+    return tuple(lease(item) for item in answer["leases"])
+
+
+def revoked(answer: Json) -> datetime:
+    """Parse a revocation: what was issued until then is no longer good."""
+    return _time(answer["issued_before"])
 
 
 def _file(answer: Json) -> RemoteFile:

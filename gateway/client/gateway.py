@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,6 +15,8 @@ from gateway.client.connection import Connection, Param
 from gateway.client.environment import Environment
 from gateway.client.folder import TargetFolder
 from gateway.client.fresh import FreshLinks
+from gateway.client.leases import Leases
+from gateway.client.limits import UNLIMITED, LinkLimits
 from gateway.client.person import Person, asking, find_person
 from gateway.client.progress import Progress, Silent
 from gateway.client.pull import Pull, PullReport, plaintext
@@ -24,7 +27,7 @@ from gateway.client.snapshot import Snapshot
 from gateway.client.source import find_files
 from gateway.client.tokens import TokenSource
 from gateway.errors import InvalidPath, UnknownPath
-from gateway.model import LinkMode, ResourceKind, ResourceName, check_tag
+from gateway.model import LinkMode, ResourceKind, ResourceName, RevocationKind, check_tag
 
 THREADS = 8
 """Files that are transferred at a time."""
@@ -38,7 +41,7 @@ class Gateway:
 
     Without arguments it is the gateway and the login of `gateway login`, or of GATEWAY_URL and GATEWAY_TOKEN, or a
     job's that its platform vouches for. Where the gateway asks for a stronger login, `person` is asked for it, else
-    whoever is at the terminal.
+    whoever is at the terminal. With a lease's id, links are asked for under it.
 
     >>> from gateway.client import StaticToken
     >>> with Gateway("https://gateway.example/", token_source=StaticToken("made elsewhere")) as gateway:
@@ -53,11 +56,14 @@ class Gateway:
         profile: str | None = None,
         token_source: TokenSource | None = None,
         person: Person | None = None,
+        lease: str | None = None,
     ) -> None:
         reached = person or find_person()
         again = asking(reached) if reached else None
         self._connection = Connection(*find_caller(url, profile, token_source, Environment.read(), log_in_again=again))
         self._bulk = BulkTransport()
+        self._lease = lease
+        self.leases = Leases(self._connection)
 
     @property
     def url(self) -> str:
@@ -97,7 +103,7 @@ class Gateway:
 
     def snapshot(self, reference: Referred) -> Snapshot:
         """Return the version that the reference names, held fast."""
-        return Snapshot(self._connection, _reference(reference))
+        return Snapshot(self._connection, _reference(reference), lease=self._lease)
 
     def files(self, reference: Referred) -> Iterator[RemoteFile]:
         """Yield the file that the reference names and the files below it, in order; without a path, all."""
@@ -105,15 +111,37 @@ class Gateway:
         return self.snapshot(wanted).files(wanted.path)
 
     def links(
-        self, reference: Referred, paths: Sequence[str], *, mode: LinkMode = LinkMode.DIRECT, ttl_seconds: int = 300
+        self,
+        reference: Referred,
+        paths: Sequence[str],
+        *,
+        mode: LinkMode = LinkMode.DIRECT,
+        ttl_seconds: int = 300,
+        limits: LinkLimits = UNLIMITED,
     ) -> tuple[FileLink, ...]:
         """Return a signed link to each path of a version, at most 1,000. The reference's own path is not used."""
-        return self.snapshot(reference).links(paths, mode=mode, ttl_seconds=ttl_seconds)
+        return self.snapshot(reference).links(paths, mode=mode, ttl_seconds=ttl_seconds, limits=limits)
 
-    def link(self, reference: Referred, *, mode: LinkMode = LinkMode.STREAM, ttl_seconds: int = 300) -> FileLink:
+    def link(
+        self,
+        reference: Referred,
+        *,
+        mode: LinkMode = LinkMode.STREAM,
+        ttl_seconds: int = 300,
+        limits: LinkLimits = UNLIMITED,
+    ) -> FileLink:
         """Return a signed link to the file that the reference names."""
         wanted = _file_reference(reference)
-        return self.links(wanted, [wanted.path], mode=mode, ttl_seconds=ttl_seconds)[0]
+        return self.links(wanted, [wanted.path], mode=mode, ttl_seconds=ttl_seconds, limits=limits)[0]
+
+    def revoke(self, kind: RevocationKind, value: str, *, freeze_seconds: int = 0) -> datetime:
+        """Take back what was given out on this mark; while it is frozen, nothing new is given.
+
+        Returns the moment up to which all that was issued is revoked, on every instance within five seconds. Direct
+        links that are out cannot be taken back: they end by themselves.
+        """
+        body = {"kind": kind.value, "value": value, "freeze_seconds": freeze_seconds}
+        return answers.read(answers.revoked, self._connection.post("/v1/revocations", body, repeatable=True), self.url)
 
     def push(  # noqa: PLR0913 -- the options of a push, by keyword
         self,

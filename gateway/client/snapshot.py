@@ -8,6 +8,7 @@ from urllib.parse import quote
 from gateway.client import answers
 from gateway.client.answers import FileLink, RemoteFile
 from gateway.client.connection import Connection
+from gateway.client.limits import UNLIMITED, LinkLimits
 from gateway.client.reference import Reference
 from gateway.errors import GatewayUnavailable
 from gateway.model import LinkMode, Version
@@ -29,8 +30,9 @@ Page = TypeVar("Page", bound=_OfVersion)
 class Snapshot:
     """The version that a reference names when it is first asked for. Threads may share it."""
 
-    def __init__(self, connection: Connection, reference: Reference) -> None:
+    def __init__(self, connection: Connection, reference: Reference, *, lease: str | None = None) -> None:
         self._connection = connection
+        self._lease = lease
         self._name = reference.resource
         self._asked = str(reference.version)
         self._pinned: Version | None = None
@@ -53,9 +55,13 @@ class Snapshot:
         """Yield the same files, as many at a time as one request for links takes."""
         yield from batched(self.files(path))
 
-    def links(self, paths: Sequence[str], *, mode: LinkMode, ttl_seconds: int) -> tuple[FileLink, ...]:
+    def links(
+        self, paths: Sequence[str], *, mode: LinkMode, ttl_seconds: int, limits: LinkLimits = UNLIMITED
+    ) -> tuple[FileLink, ...]:
         """Return a link to each path, in their order. At most `PAGE`."""
-        body = {"paths": list(paths), "mode": mode.value, "ttl_seconds": ttl_seconds}
+        body = {"paths": list(paths), "mode": mode.value, "ttl_seconds": ttl_seconds, **limits.fields()}
+        if self._lease is not None:
+            body["lease"] = self._lease
 
         def ask(ref: str) -> answers.LinkPage:
             url = self._connection.url

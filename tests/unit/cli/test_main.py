@@ -75,7 +75,7 @@ def test_help_lists_every_command_and_the_exit_codes_and_loads_none():
     assert found.stdout.endswith("[]\n")
 
 
-@pytest.mark.parametrize("name", ["ls", "push", "pull", "cat", "link", "tag"])
+@pytest.mark.parametrize("name", ["ls", "push", "pull", "cat", "link", "tag", "revoke"])
 def test_each_commands_help_has_an_example_and_json(name, capsys):
     assert main([name, "--help"]) == 0
     text = capsys.readouterr().out

@@ -1,0 +1,36 @@
+"""`gateway revoke`: takes back what was given out."""
+
+from typing import Annotated
+
+import typer
+
+from gateway.cli.console import Json, Profile, Url, write_json
+from gateway.cli.lease import life
+from gateway.client import Gateway
+from gateway.model import RevocationKind
+
+
+def revoke(
+    kind: Annotated[RevocationKind, typer.Argument(help="What it is.")],
+    value: Annotated[
+        str, typer.Argument(help="A link's or lease's id, ISSUER/NAME of a principal, or a dataset's or model's name.")
+    ],
+    freeze: Annotated[
+        str, typer.Option("--freeze", metavar="TIME", help="Give nothing new either, for 90s, 30m, 12h or 3d.")
+    ] = "",
+    as_json: Json = False,
+    url: Url = None,
+    profile: Profile = None,
+) -> None:
+    """Revoke all that was given out on something: known to every gateway within five seconds.
+
+    Direct links that are out live until they end, as S3 takes nothing back.
+
+    Example: gateway revoke principal people/ada --freeze 1h
+    """
+    with Gateway(url, profile=profile) as gateway:
+        until = gateway.revoke(kind, value, freeze_seconds=life(freeze) if freeze else 0)
+    if as_json:
+        write_json({"kind": kind.value, "value": value, "issued_before": until})
+        return
+    typer.echo(f"Revoked: all of {kind} {value} that was issued up to {until:%Y-%m-%d %H:%M:%S} UTC.")
