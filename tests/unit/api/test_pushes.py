@@ -100,4 +100,4 @@ async def test_an_aborted_push_leaves_no_parts_behind(publishing, push):
     assert len(publishing.objects._uploads) == 2
     assert (await publishing.ask("ada", "DELETE", push)).status_code == 204
     assert publishing.objects._uploads == {}
-    assert await refused(publishing, "DELETE", push) == (409, "push-closed")
+    assert await refused(publishing, "POST", f"{push}/objects", {"sizes": [1]}) == (409, "push-closed")
