@@ -157,7 +157,7 @@ class Publish:
             object_key=object_key(data_key, resource_id=session.resource.id, object_id=object_id),
             ciphertext_size=total,
             parts=parts,
-            link=self._put_link(session.caller, key, total) if parts == 1 else None,
+            link=self._whole(session.caller, key, total) if parts == 1 else None,
         )
 
     async def _start(self, session: _Session, number: int, key: str) -> None:
@@ -169,10 +169,22 @@ class Publish:
             await self._objects.abort_multipart(key, upload_id)
             raise
 
-    def _put_link(self, caller: Caller, key: str, size: int, query: Mapping[str, str] | None = None) -> Link:
+    def _whole(self, caller: Caller, key: str, size: int) -> Link:
+        # Signed to write once: the link may outlive the commit, and what is published never changes.
+        return self._put_link(caller, key, size, headers={"if-none-match": "*"})
+
+    def _put_link(
+        self,
+        caller: Caller,
+        key: str,
+        size: int,
+        *,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Link:
         # The length is signed: S3 refuses a body that is longer or shorter than announced.
-        headers = {"content-length": str(size)}
-        return self._signer.sign("PUT", key, expires_in=self._life(caller), headers=headers, query=query)
+        signed = {"content-length": str(size), **(headers or {})}
+        return self._signer.sign("PUT", key, expires_in=self._life(caller), headers=signed, query=query)
 
     def _life(self, caller: Caller) -> timedelta:
         """Return how long a link to upload may live: no longer than the login that it was asked for with."""
@@ -198,7 +210,7 @@ class Publish:
         length = min(PART_BYTES, envelope.ciphertext_size(size) - start)
         if length <= 0:
             raise InvalidInput(f"An object of {size:,} bytes has no part {part}.")
-        return length, self._put_link(caller, key, length, {"partNumber": str(part), "uploadId": upload_id})
+        return length, self._put_link(caller, key, length, query={"partNumber": str(part), "uploadId": upload_id})
 
     async def finish_object(
         self, caller: Caller, name: ResourceName, push_id: str, number: int, etags: Sequence[str]

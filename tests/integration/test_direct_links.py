@@ -150,6 +150,15 @@ def test_an_upload_that_breaks_off_leaves_the_object_that_was_there(sign, upload
     assert kept() == len(BODY)
 
 
+def test_an_upload_that_is_signed_to_write_once_replaces_nothing(sign, kept, web, s3, bucket):
+    link = sign("PUT", headers={"content-length": "5", "if-none-match": "*"})
+
+    assert web.put(link.url, content=b"first", headers=link.headers).status_code == 200
+    assert web.put(link.url, content=b"other", headers=link.headers).status_code == 412
+    assert web.put(link.url, content=b"other").status_code == 403
+    assert s3.get_object(Bucket=bucket, Key=KEY)["Body"].read() == b"first"
+
+
 @pytest.mark.parametrize("name", ["x-amz-acl", "x-amz-meta-note", "x-amz-storage-class", "x-amz-tagging"])
 def test_a_header_for_s3_that_was_not_signed_is_refused(sign, kept, web, name):
     link = sign("PUT", headers={"content-length": "5"})

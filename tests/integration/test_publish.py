@@ -41,7 +41,8 @@ def push_by_hand(api):
             assert len(ciphertext) == slot["ciphertext_size"]
             link = slot["upload"]
             sent = ciphertext[: len(ciphertext) - short_by]
-            answer = httpx.put(link["url"], content=sent, headers={"content-length": str(len(sent))}, trust_env=False)
+            headers = link["headers"] | {"content-length": str(len(sent))}
+            answer = httpx.put(link["url"], content=sent, headers=headers, trust_env=False)
             assert answer.is_success is (short_by == 0), answer.text
         return http, path
 
@@ -184,6 +185,22 @@ def test_a_push_that_is_over_takes_nothing_more(push_by_hand, name):
     http.post(f"{push}/commit", content=line("a", b"body")).raise_for_status()
     assert refusal(http.post(f"{push}/objects", json={"sizes": [1]})) == (409, "push-closed")
     assert refusal(http.delete(push)) == (409, "push-closed")
+
+
+def test_what_is_published_is_not_overwritten_by_the_link_that_uploaded_it(api, ada, name):
+    http = api("ada")
+    push_id = http.post(f"/v1/{name}/pushes", json={}).json()["push_id"]
+    push = f"/v1/{name}/pushes/{push_id}"
+    (slot,) = http.post(f"{push}/objects", json={"sizes": [4]}).json()["objects"]
+    link = slot["upload"]
+    statuses = []
+    for body in (b"body", b"evil"):
+        sealed = seal(slot["object_key"], body)
+        answer = httpx.put(link["url"], content=sealed, headers=link["headers"], trust_env=False)
+        statuses.append(answer.status_code)
+        http.post(f"{push}/commit", content=line("a", b"body")).raise_for_status()
+    assert statuses == [200, 412]
+    assert b"".join(ada.read(f"{name}/a")) == b"body"
 
 
 def test_an_aborted_push_is_not_committed(push_by_hand, ada, name):

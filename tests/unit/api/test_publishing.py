@@ -176,6 +176,13 @@ async def test_a_link_to_upload_ends_with_the_login(house, publisher):
     assert parse_qs(urlsplit(answer.json()["links"][0]["url"]).query)["X-Amz-Expires"] == ["90"]
 
 
+async def test_a_link_to_upload_writes_its_length_and_only_once(publisher):
+    ada = publisher("ada")
+    answer = await ada.ask("POST", f"{await ada.open()}/objects", {"sizes": [1]})
+    (slot,) = answer.json()["objects"]
+    assert slot["upload"]["headers"] == {"content-length": str(slot["ciphertext_size"]), "if-none-match": "*"}
+
+
 async def test_a_login_at_its_end_gets_no_link_to_upload(house, publisher):
     ada = publisher("ada")
     push = await ada.open()
