@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from gateway.api import create_api
 from gateway.api.schemas import LoginIssuer, LoginOut
+from gateway.audit.detection.detector import detection_of
 from gateway.audit.journal import Journal
 from gateway.audit.notary import Notary
 from gateway.audit.searching import Searching
@@ -47,11 +48,11 @@ from gateway.links.stream import LinkKey, StreamLinks
 from gateway.policy import WatchedPolicies
 from gateway.ports import Bucket, ObjectStore, PageStore, StorageCredentials
 from gateway.settings import ArchiveSinkSettings, Settings, StorageSettings, TokenKind
-from gateway.state.catalog import SqlCatalog
 from gateway.state.engine import Database
 from gateway.state.keys import SqlWrappedKeys
 from gateway.state.leases import SqlLeases
 from gateway.state.link_uses import SqlLinkUses
+from gateway.state.recent import RecentCatalog
 from gateway.state.revocations import SqlRevocations
 from gateway.state.schema import migrate
 from gateway.state.used_proofs import SqlUsedProofs
@@ -88,7 +89,7 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         notary = _notary(settings, journal, vault, clock)
         opened.push_async_callback(notary.close)
         signer = Presigner(bucket, credentials, clock=clock)
-        catalog = SqlCatalog(database)
+        catalog = RecentCatalog(database)
         keys = DataKeys(vault, SqlWrappedKeys(database), clock)
         opened.callback(keys.close)
         tokens = GatewayTokens(vault, settings.server.public_url, clock, lifetime=settings.tokens.lifetime)
@@ -102,7 +103,8 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         opened.callback(asyncio.create_task(watch.run()).cancel)
         opened.callback(asyncio.create_task(notary.run()).cancel)
         outside = Outside(journal, objects, clock, settings.audit.directory / ".sinks" / settings.audit.instance)
-        sinks = await opened.enter_async_context(Sinks(deliveries_of(settings.sinks, outside)))
+        deliveries = deliveries_of(settings.sinks, outside) + detection_of(settings.detection, outside, journal)
+        sinks = await opened.enter_async_context(Sinks(deliveries))
         links = settings.links
         revocations = SqlRevocations(database, clock)
         leases = Leases(guard, catalog, SqlLeases(database, clock), revocations, clock, longest=settings.leases.max_ttl)

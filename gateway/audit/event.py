@@ -270,7 +270,7 @@ def policies_refused(fault: GatewayError, *, digest: str, at: datetime) -> Objec
         at: When.
     """
     title = "The policy folder is invalid; the last good set stays in force."
-    event = ocsf.base(EventClass.FINDING, 1, Status.FAILURE, at=at, message=f"{title} {ocsf.text(fault.message)}")
+    event = ocsf.base(EventClass.FINDING, 1, Status.NEW, at=at, message=f"{title} {ocsf.text(fault.message)}")
     return (
         event
         | _reason(fault.code)
@@ -280,6 +280,30 @@ def policies_refused(fault: GatewayError, *, digest: str, at: datetime) -> Objec
             "unmapped": {"policy_digest": digest},
         }
     )
+
+
+def account_disabled(  # noqa: PLR0913  # one for each thing that the event says
+    by: Principal, issuer: str, whom: str, *, at: datetime, request_id: str, source_ip: str, frozen_until: datetime
+) -> Object:
+    """Return the event of all that somebody was given being taken back (Account Change: Disable).
+
+    Args:
+        by: Who took it back.
+        issuer: The alias of the issuer whose account it is.
+        whom: The account's name or subject there.
+        at: When.
+        request_id: The request's id.
+        source_ip: Where it came from.
+        frozen_until: Until when they are given nothing new.
+    """
+    message = f"{by.name} revoked all that {issuer}/{whom} was given."
+    event = ocsf.base(EventClass.ACCOUNT, 5, Status.SUCCESS, at=at, request_id=request_id, message=message)
+    return event | {
+        "actor": ocsf.actor(by),
+        "user": {"name": ocsf.text(whom), "domain": issuer, "type_id": 0},
+        "src_endpoint": ocsf.endpoint(source_ip),
+        "unmapped": {"frozen_until": ocsf.milliseconds(frozen_until)},
+    }
 
 
 def uid_of(event: Mapping[str, object]) -> str:

@@ -26,6 +26,7 @@ _MAX_TEXT = 2048
 class EventClass(Enum):
     """An event class: its uid, its caption, and its activities by number."""
 
+    ACCOUNT = (3001, "Account Change", {5: "Disable"})
     AUTHENTICATION = (3002, "Authentication", {1: "Logon"})
     FINDING = (2004, "Detection Finding", {1: "Create"})
     LIFECYCLE = (6002, "Application Lifecycle", {3: "Start", 4: "Stop", 8: "Update"})
@@ -44,6 +45,8 @@ class Status(Enum):
     FAILURE = (2, "Failure", 2)
     INTENDED = (99, "Intended", 1)
     """Allowed, and about to be done; the same request's completion follows."""
+    NEW = (1, "New", 3)
+    """Of a finding: nobody has looked at it."""
 
 
 def milliseconds(moment: datetime) -> int:
@@ -140,6 +143,10 @@ def _address(source_ip: str) -> str:
         return ""
 
 
+_SENSITIVITY = "gateway:ResourceTag/sensitivity"
+"""The one condition key that events repeat: what the resource's owners say of it."""
+
+
 def resource(request: AccessRequest, version: Version | None) -> Object:
     """Return what was asked for, under the name that the policy saw, with the version that it came to."""
     kind, *names = request.resource.split("/")
@@ -148,6 +155,8 @@ def resource(request: AccessRequest, version: Version | None) -> Object:
         found |= {"name": text("/".join((kind, *names[:2]))), "namespace": text(names[0])}
     if version:
         found |= {"version": f"v{version.number}", "data": {"digest": version.digest}}
+    if sensitivity := request.context.get(_SENSITIVITY):
+        found["tags"] = [{"name": "sensitivity", "value": text(str(sensitivity))}]
     return found
 
 

@@ -30,6 +30,8 @@ from gateway.settings import (
     WebhookSinkSettings,
 )
 
+DETECTION = "detection"
+"""Reads the journal as sinks do, and its name is taken."""
 _LEAST_SECRET_BYTES = 24
 """As Standard Webhooks asks."""
 
@@ -79,7 +81,7 @@ def deliveries_of(settings: Sequence[SinkSettings], outside: Outside) -> list[De
         InvalidConfiguration: two have one name, a secret cannot be read, or DuckDB is needed and not installed.
         SinkUnavailable: a cursor cannot be read.
     """
-    names = [one.name for one in settings]
+    names = [DETECTION, *(one.name for one in settings)]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InvalidConfiguration(f"Two sinks have the name {twice[0]!r}.", hint="Each has a cursor of its own.")
     return [

@@ -9,18 +9,24 @@ from py_ocsf_models.objects.policy import Policy
 from py_ocsf_models.objects.resource_details import ResourceDetails
 
 from gateway.audit.canonical import encode_event
+from gateway.audit.detection.finding import finding
+from gateway.audit.detection.rules import Alert
+from gateway.audit.detection.seen import Seen
 from gateway.audit.event import (
     FACTS,
+    account_disabled,
     authenticated,
     decided,
     journal_started,
     journal_stopped,
+    policies_changed,
+    policies_refused,
     refused_link,
     refused_login,
     served,
     uid_of,
 )
-from gateway.errors import AccessDenied, LinkExpired, UnknownPath, WrongAudience
+from gateway.errors import AccessDenied, InvalidPolicy, LinkExpired, UnknownPath, WrongAudience
 from gateway.model import AccessRequest, Decision, Outcome, Principal, PrincipalKind
 
 SCHEMAS = {
@@ -40,6 +46,14 @@ SECRETS = (
 @pytest.fixture
 def trainer():
     return Principal("jobs", "entity-7", PrincipalKind.WORKLOAD, "trainer", frozenset({"training-jobs"}))
+
+
+def alert_of(principal, at):
+    """An alert about somebody who was verified, or about nobody."""
+    who = (principal.issuer, principal.subject, principal.name) if principal else ("", "", "")
+    place = ("192.0.2.7", "192.0.2.0/24", "dataset/a/b") if principal else ("", "", "")
+    seen = Seen("uid-2", at, *who, *place, reads=1, refused=False, code="", restricted=False, change="")
+    return Alert("revoked-use", "Somebody used what was revoked.", 4, seen, ("uid-1", "uid-2"))
 
 
 @pytest.fixture
@@ -66,6 +80,11 @@ def every_kind(*, ada, trainer, reading, allow, deny, third_version, origin, noo
         journal_started("gateway-1", at=noon),
         journal_started("gateway-1", at=noon, torn_bytes=3, torn_sha256="00" * 32),
         journal_stopped("gateway-1", at=noon),
+        policies_changed(digest="ab" * 32, at=noon),
+        policies_refused(InvalidPolicy("a.json:1:2: no such key"), digest="ab" * 32, at=noon),
+        account_disabled(ada, "people", "ivan", frozen_until=noon, **origin),
+        finding(alert_of(ada, noon), at=noon),
+        finding(alert_of(None, noon), at=noon),
     ]
 
 
@@ -202,3 +221,16 @@ def test_an_event_without_a_uid_is_refused():
 
 def test_facts_are_few():
     assert not FACTS & {"url", "key", "object_key", "token", "headers"}
+
+
+def test_what_is_sensitive_is_said_so(ada, allow, origin):
+    tagged = {"gateway:ResourceTag/sensitivity": "restricted", "gateway:ResourceTag/owner": "OWNER-VALUE"}
+    event = decided(AccessRequest(ada, "gateway:ReadFile", "dataset/a/b/v1/c", tagged), allow, **origin)
+    assert event["resources"][0]["tags"] == [{"name": "sensitivity", "value": "restricted"}]
+    assert b"OWNER-VALUE" not in encode_event(event)
+
+
+def test_a_finding_told_twice_has_one_id(ada, noon):
+    once, twice = finding(alert_of(ada, noon), at=noon), finding(alert_of(ada, noon), at=noon)
+    assert uid_of(once) == uid_of(twice) == once["finding_info"]["uid"]
+    assert [one["uid"] for one in once["finding_info"]["related_events"]] == ["uid-1", "uid-2"]

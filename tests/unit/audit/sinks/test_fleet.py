@@ -54,6 +54,8 @@ def test_settings_that_make_no_sink_are_refused(settings):
 async def test_two_of_a_name_are_refused(outside):
     with pytest.raises(InvalidConfiguration, match="'a'"):
         deliveries_of(sinks({"name": "a", "kind": "stdout"}, {"name": "a", "kind": "stdout"}), outside)
+    with pytest.raises(InvalidConfiguration, match="'detection'"):
+        deliveries_of(sinks({"name": "detection", "kind": "stdout"}), outside)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"short", b"\xff" * 40])
