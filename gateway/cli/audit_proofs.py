@@ -96,6 +96,7 @@ def check_event(
         write_json({"holds": True, "seq": proven.record.seq, "checkpoint": log, "event": proven.record.read_event()})
         return
     entry = read_entry(proven.record)
-    typer.echo(f"Record {entry.seq} is in the log {checkpoint.origin}, as its checkpoint over {checkpoint.size} says:")
+    where = f"the log {checkpoint.origin}"
+    typer.echo(f"Record {entry.seq} is in {where}, as its checkpoint over {checkpoint.size} records says:")
     typer.echo(f"{entry.time:%Y-%m-%d %H:%M:%S} UTC  " if entry.time else "", nl=False)
     typer.echo("  ".join(filter(None, (entry.who, entry.action, entry.resource, entry.decision, entry.status))))

@@ -67,9 +67,7 @@ def correlations(served):
     return [record.read_event()["metadata"].get("correlation_uid") for record in served.records()]
 
 
-def test_whatever_a_client_was_answered_is_in_a_journal_that_verifies(
-    start_gateway, sdk, token_for, name, folder, record_property
-):
+def test_whatever_a_client_was_answered_is_in_a_journal_that_verifies(start_gateway, sdk, token_for, name, folder):
     chance = random.Random(8)  # noqa: S311  # instants, not secrets
     served = start_gateway({"audit": {"checkpoint_interval": 0.5}})
     sdk("ada", served).push(folder({"a": b"one", "b": b"two"}), name)
@@ -88,7 +86,7 @@ def test_whatever_a_client_was_answered_is_in_a_journal_that_verifies(
     assert lost == []
     assert {status for _, status in answered} == {200, 403}
     assert len(answered) > 10 * KILLS
-    record_property("answers", len(answered))
+    print(f"{KILLS} kills, {len(answered)} answers, {len(served.records())} records")  # noqa: T201  # the long run is read
 
     journal = served.folder / "audit/gateway-1"
     tree = Tree(journal / "tree")

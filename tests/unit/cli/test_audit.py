@@ -2,18 +2,22 @@
 
 import asyncio
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.audit.event import decided
 from gateway.audit.journal import Journal
+from gateway.audit.notary import Notary
+from gateway.audit.note import VerifierKey
 from gateway.audit.segments import list_segments, read_lines
 from gateway.cli import main
 from gateway.model import AccessRequest, Decision, Outcome, Principal, PrincipalKind
@@ -135,6 +139,115 @@ def test_an_event_that_is_no_json_is_a_changed_journal(directory, capsys):
 def test_a_head_that_the_journal_does_not_contain_is_an_error(directory, capsys):
     assert run(capsys, "verify", "--journal", directory, "--head", f"9:{'0' * 64}")[0] == 65
     assert run(capsys, "verify", "--journal", directory, "--head", f"2:{'0' * 64}")[0] == 65
+
+
+@pytest.fixture
+def signed(directory, tmp_path):
+    """The journal with signed checkpoints, and the file that its key is in."""
+    private = Ed25519PrivateKey.generate()
+    public = private.public_key().public_bytes_raw()
+
+    class Signer:
+        async def checkpoint_keys(self):
+            return [public]
+
+        async def sign_checkpoint(self, message):
+            return public, private.sign(message)
+
+    async def sign():
+        journal = Journal(directory, instance="gateway-1", clock=lambda: NOON)
+        await journal.open()
+        options = {"origin": "gw.example/audit/gateway-1", "interval": timedelta(seconds=10), "events": 100}
+        notary = Notary(journal, Signer(), None, lambda: NOON, **options)
+        await notary.round()
+        await notary.close()
+
+    asyncio.run(sign())
+    file = tmp_path / "gateway.vkey"
+    file.write_text(f"{VerifierKey('gw.example/audit/gateway-1', public)}\n")
+    return file
+
+
+STRANGER = "gw.example/audit/gateway-1+f00d"
+
+
+def test_a_journal_that_another_key_signed_is_an_error(directory, signed, capsys, tmp_path):
+    other = tmp_path / "other.vkey"
+    other.write_text(f"{VerifierKey('gw.example/audit/gateway-1', bytes(32))}\n")
+    code, out, err = run(capsys, "verify", "--journal", directory, "--public-key", other)
+    assert (code, out) == (65, "")
+    assert "Checkpoint 1, after the one over 0 records, is forged" in err
+
+
+def test_what_is_no_key_or_no_file_of_keys_is_refused(directory, signed, capsys, tmp_path):
+    assert run(capsys, "verify", "--journal", directory, "--public-key", STRANGER)[0] == 66
+    assert run(capsys, "verify", "--journal", directory, "--public-key", tmp_path / "none")[0] == 81
+    large = tmp_path / "large"
+    large.write_bytes(bytes(1 << 17))
+    code, _, err = run(capsys, "verify", "--journal", directory, "--public-key", large)
+    assert (code, "larger than 65,536 bytes" in err) == (81, True)
+
+
+def test_a_checkpoint_needs_a_key(directory, signed, capsys):
+    note = directory / "gateway-1/tree/checkpoint"
+    code, _, err = run(capsys, "verify", "--journal", directory, "--checkpoint", note)
+    assert (code, "shows nothing without the log's key" in err) == (10, True)
+
+
+def test_a_journal_cut_to_whole_records_contradicts_its_checkpoints(directory, signed, capsys):
+    segment = list_segments(directory / "gateway-1")[0]
+    segment.write_bytes(b"".join(list(read_lines(segment))[:3]))
+    code, _, err = run(capsys, "verify", "--journal", directory)
+    assert (code, "it ends at record 3, and 5 were signed" in err) == (65, True)
+
+
+def test_a_checkpoint_kept_elsewhere_shows_what_was_rolled_back(directory, signed, capsys, tmp_path):
+    kept = tmp_path / "kept"
+    kept.write_bytes((directory / "gateway-1/tree/checkpoint").read_bytes())
+    assert run(capsys, "verify", "--journal", directory, "--public-key", signed, "--checkpoint", kept)[0] == 0
+    shutil.rmtree(directory / "gateway-1/tree")
+    segment = list_segments(directory / "gateway-1")[0]
+    segment.write_bytes(b"".join(list(read_lines(segment))[:3]))
+    code, _, err = run(capsys, "verify", "--journal", directory, "--public-key", signed, "--checkpoint", kept)
+    assert (code, "rolled back: it ends at record 3, and a checkpoint over 6 is known" in err) == (65, True)
+
+
+def test_two_journals_of_one_instance_are_named(directory, capsys):
+    shutil.copytree(directory / "gateway-1", directory / "gateway-2")
+    code, _, err = run(capsys, "verify", "--journal", directory)
+    assert (code, "Two journals have one identity" in err) == (65, True)
+
+
+def test_a_proof_without_a_key_or_of_nothing_is_an_error(directory, signed, capsys, tmp_path):
+    proof = tmp_path / "x.tlog-proof"
+    assert run(capsys, "prove", 2, "--journal", directory, "-o", proof)[0] == 0
+    assert run(capsys, "check-proof", proof)[0] == 10
+    assert run(capsys, "check-proof", tmp_path / "none", "--public-key", signed)[0] == 81
+    assert run(capsys, "check-proof", signed, "--public-key", signed)[0] == 66
+    assert run(capsys, "prove", 7, "--journal", directory)[0] == 40
+    assert run(capsys, "prove", 2, "--journal", tmp_path / "none")[0] == 10
+    assert run(capsys, "prove", 2, "--journal", directory, "-o", tmp_path / "none" / "x")[0] == 81
+
+
+def test_a_signed_journal_is_summed_up_with_its_checkpoints(directory, signed, capsys):
+    _, out, _ = run(capsys, "verify", "--journal", directory, "--public-key", signed)
+    assert "2 signed checkpoints agree with it, up to record 6." in out
+    assert "name yours" not in out
+    _, out, _ = run(capsys, "verify", "--journal", directory)
+    assert "checked with the key that lies beside the journal" in out
+    found = json.loads(run(capsys, "verify", "--journal", directory, "--json")[1])
+    assert (found["checkpoints"], found["covered"]) == (2, 6)
+
+
+def test_an_event_is_proved_to_a_third_party(directory, signed, capsys, tmp_path):
+    proof = tmp_path / "x.tlog-proof"
+    proof.write_text(run(capsys, "prove", 2, "--journal", directory)[1])
+    code, out, _ = run(capsys, "check-proof", proof, "--public-key", signed.read_text().strip())
+    assert code == 0
+    assert "Record 2 is in the log gw.example/audit/gateway-1, as its checkpoint over 6 records says" in out
+    assert "2026-03-01 12:00:00 UTC  otto  gateway:ReadFile  dataset/vision/digits  Allowed  Success" in out
+    checked = json.loads(run(capsys, "check-proof", proof, "--public-key", signed, "--json")[1])
+    assert (checked["holds"], checked["seq"], checked["checkpoint"]["size"]) == (True, 2, 6)
 
 
 def test_what_is_no_head_is_refused(directory, capsys):
