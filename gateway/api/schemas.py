@@ -4,7 +4,7 @@ import base64
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gateway import model
 from gateway.broker.batch import Wanted
@@ -594,6 +594,9 @@ class RevocationRequest(_Wire):
     freeze_seconds: Annotated[
         int, Field(ge=0, le=MAX_SECONDS, description="For how long nothing new is issued either.")
     ] = 0
+    issued_before: Annotated[
+        AwareDatetime | None, Field(description="Only what was issued up to then; now, if left out.")
+    ] = None
 
 
 class RevocationOut(_Wire):

@@ -13,7 +13,11 @@ SLACK = timedelta(seconds=5)
 """How long another instance may issue on a mark without knowing; what it issues meanwhile is revoked as well."""
 KEPT = timedelta(days=31)
 """Longer than anything lives that we issue."""
+LOGINS_KEPT = timedelta(days=400)
+"""Longer than issuers' tokens should live; `max_token_age` in an issuer's settings sees to it that they do not."""
 MAX_FREEZE = timedelta(days=30)
+
+_LOGINS = frozenset({RevocationKind.SUBJECT, RevocationKind.TOKEN, RevocationKind.CLIENT, RevocationKind.ISSUER})
 
 _ID = r"[0-9a-f]{32}"
 _ALIAS = r"[a-z0-9][a-z0-9-]{0,31}"
@@ -36,11 +40,13 @@ def revocation_of(
     at: datetime,
     by: Principal,
     freeze: timedelta = timedelta(0),
+    before: datetime | None = None,
     until: datetime | None = None,
 ) -> Revocation:
-    """Return the revocation of all that was issued so far, and that is issued while it is frozen."""
-    last = at + max(freeze, SLACK)
-    return Revocation(kind, value, last, (until or last) + KEPT, f"{by.issuer}/{by.name}")
+    """Return the revocation of all that was issued so far, or up to `before`, and that is issued while it is frozen."""
+    last = before or at + max(freeze, SLACK)
+    kept = LOGINS_KEPT if kind in _LOGINS else KEPT
+    return Revocation(kind, value, last, (until or max(last, at)) + kept, f"{by.issuer}/{by.name}")
 
 
 def check_value(kind: RevocationKind, value: str) -> str:
@@ -68,21 +74,28 @@ class Revoke:
         self._revocations = revocations
         self._clock = clock
 
-    async def revoke(self, caller: Caller, kind: RevocationKind, value: str, *, freeze: timedelta) -> Revocation:
-        """Revoke what was issued on this mark until now, and what is asked for while it is frozen.
+    async def revoke(
+        self, caller: Caller, kind: RevocationKind, value: str, *, freeze: timedelta, before: datetime | None = None
+    ) -> Revocation:
+        """Revoke what was issued on this mark until now, or up to `before`, and what is asked for while it is frozen.
 
-        Policy is asked on the dataset or model itself, else on `link/<id>`, `lease/<id>`, `principal/<issuer>/<name>`.
+        Policy is asked on the dataset or model itself, else on `<kind>/<value>`: `link/<id>`, `subject/<issuer>/<sub>`.
 
         Raises:
             AccessDenied: policy says no.
-            InvalidInput: the value names no such thing, or it shall be frozen for too long.
+            InvalidInput: the value names no such thing, it shall be frozen for too long, or `before` is to come.
         """
         checked = check_value(kind, value)
         about = checked if kind is RevocationKind.RESOURCE else f"{kind}/{checked}"
         async with self._guard.changing(caller, "gateway:Revoke", about) as grant:
             if not timedelta(0) <= freeze <= MAX_FREEZE:
                 raise InvalidInput("It cannot be frozen for so long.", hint=f"Ask for up to {MAX_FREEZE.days} days.")
-            revocation = revocation_of(kind, checked, at=self._clock(), by=caller.principal, freeze=freeze)
+            now = self._clock()
+            if before is not None and (before > now or freeze):
+                raise InvalidInput(
+                    "'issued_before' has passed, and goes with no freeze.", hint="Leave one of them out."
+                )
+            revocation = revocation_of(kind, checked, at=now, by=caller.principal, freeze=freeze, before=before)
             grant.facts["freeze_seconds"] = int(freeze.total_seconds())
             await self._revocations.add(revocation)
             return revocation

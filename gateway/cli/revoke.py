@@ -1,5 +1,6 @@
 """`gateway revoke`: takes back what was given out."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -7,16 +8,24 @@ import typer
 from gateway.cli.console import Json, Profile, Url, write_json
 from gateway.cli.lease import life
 from gateway.client import Gateway
+from gateway.errors import InvalidInput
 from gateway.model import RevocationKind
 
 
 def revoke(
     kind: Annotated[RevocationKind, typer.Argument(help="What it is.")],
     value: Annotated[
-        str, typer.Argument(help="A link's or lease's id, ISSUER/NAME of a principal, or a dataset's or model's name.")
+        str,
+        typer.Argument(
+            help="A link's or lease's id, a dataset's or model's name, ISSUER/NAME of a principal; of logins "
+            "ISSUER/SUBJECT, ISSUER/CLIENT, an issuer's alias or a token's jti."
+        ),
     ],
     freeze: Annotated[
         str, typer.Option("--freeze", metavar="TIME", help="Give nothing new either, for 90s, 30m, 12h or 3d.")
+    ] = "",
+    before: Annotated[
+        str, typer.Option("--before", metavar="MOMENT", help="Only what was issued up to then: 2026-01-31T12:00:00Z.")
     ] = "",
     as_json: Json = False,
     url: Url = None,
@@ -29,8 +38,28 @@ def revoke(
     Example: gateway revoke principal people/ada --freeze 1h
     """
     with Gateway(url, profile=profile) as gateway:
-        until = gateway.revoke(kind, value, freeze_seconds=life(freeze) if freeze else 0)
+        until = gateway.revoke(
+            kind, value, freeze_seconds=life(freeze) if freeze else 0, before=moment(before) if before else None
+        )
     if as_json:
         write_json({"kind": kind.value, "value": value, "issued_before": until})
         return
     typer.echo(f"Revoked: all of {kind} {value} that was issued up to {until:%Y-%m-%d %H:%M:%S} UTC.")
+
+
+def moment(text: str) -> datetime:
+    """Return a moment in time.
+
+    >>> moment("2026-01-31T12:00:00Z").isoformat()
+    '2026-01-31T12:00:00+00:00'
+
+    Raises:
+        InvalidInput: it is none, or does not say in which time zone.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise InvalidInput(f"{text[:40]!r} is no moment.", hint="Write it as 2026-01-31T12:00:00Z.")
+    return found

@@ -134,13 +134,20 @@ class Gateway:
         wanted = _file_reference(reference)
         return self.links(wanted, [wanted.path], mode=mode, ttl_seconds=ttl_seconds, limits=limits)[0]
 
-    def revoke(self, kind: RevocationKind, value: str, *, freeze_seconds: int = 0) -> datetime:
-        """Take back what was given out on this mark; while it is frozen, nothing new is given.
+    def revoke(
+        self, kind: RevocationKind, value: str, *, freeze_seconds: int = 0, before: datetime | None = None
+    ) -> datetime:
+        """Take back what was given out on this mark, up to `before` or now; while it is frozen, nothing new is given.
 
         Returns the moment up to which all that was issued is revoked, on every instance within five seconds. Direct
         links that are out cannot be taken back: they end by themselves.
         """
-        body = {"kind": kind.value, "value": value, "freeze_seconds": freeze_seconds}
+        body = {
+            "kind": kind.value,
+            "value": value,
+            "freeze_seconds": freeze_seconds,
+            "issued_before": before.isoformat() if before else None,
+        }
         return answers.read(answers.revoked, self._connection.post("/v1/revocations", body, repeatable=True), self.url)
 
     def push(  # noqa: PLR0913 -- the options of a push, by keyword

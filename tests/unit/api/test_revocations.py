@@ -76,3 +76,23 @@ async def test_the_journal_tells_who_revoked_what_before_it_is_done(digits):
     assert (intended["status"], done["status"]) == ("Intended", "Success")
     assert done["resources"][0]["uid"] == "principal/people/ivan"
     assert done["actor"]["user"]["name"] == "ada"
+
+
+async def test_only_what_was_issued_up_to_a_moment_can_be_revoked(digits):
+    digits.time.advance(60)
+    answer = await revoke(digits, kind="resource", value=DIGITS, issued_before="2030-01-01T00:00:30Z")
+    assert answer.json()["issued_before"] == "2030-01-01T00:00:30Z"
+    assert (await digits.links("ada", {"paths": ["a.csv"]})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"issued_before": "2030-01-02T00:00:00Z"},
+        {"issued_before": "2029-01-01T00:00:00"},
+        {"issued_before": "yesterday"},
+        {"issued_before": "2029-01-01T00:00:00Z", "freeze_seconds": 60},
+    ],
+)
+async def test_a_moment_that_is_to_come_or_has_no_zone_is_refused(digits, more):
+    assert (await revoke(digits, kind="resource", value=DIGITS, **more)).status_code in {400, 422}
