@@ -81,9 +81,9 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
     async with assemble(settings) as broker:
-        for part, state in (await broker.health.report()).items():
-            if state != "ok":
-                log.warning("%s is away, and requests that need it are answered 503: %s", part, state)
+        for part, fault in (await broker.health.report()).items():
+            if fault:
+                log.warning("%s is away, and requests that need it are answered 503: %s", part, fault.message)
         proxies = [str(network) for network in settings.server.trusted_proxies]
         config = uvicorn.Config(
             create_app(settings, broker),

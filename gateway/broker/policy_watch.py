@@ -1,5 +1,7 @@
 """Keeps the policies in force up to date with their folder, and records each change and each folder that is refused."""
 
+import logging
+
 import anyio
 from anyio import to_thread
 
@@ -8,6 +10,8 @@ from gateway.clock import Clock
 from gateway.errors import JournalUnavailable
 from gateway.policy import WatchedPolicies
 from gateway.ports import EventJournal
+
+log = logging.getLogger(__name__)
 
 _LOOK_EVERY_SECONDS = 1.0
 
@@ -19,13 +23,22 @@ class PolicyWatch:
         self._policies = policies
         self._journal = journal
         self._clock = clock
+        self._untold = False
 
     async def run(self) -> None:
         """Watch until cancelled."""
         while True:
             await anyio.sleep(_LOOK_EVERY_SECONDS)
-            if await to_thread.run_sync(self._policies.refresh):
-                await self._tell()
+            try:
+                await self._look()
+            except Exception:
+                # A watch that ended would leave today's policies in force for good, and nobody would know.
+                log.exception("the policy folder could not be looked at")
+
+    async def _look(self) -> None:
+        self._untold |= await to_thread.run_sync(self._policies.refresh)
+        if self._untold:
+            await self._tell()
 
     async def check(self) -> None:
         """Raise `InvalidPolicy` if the folder as it is now is not in force."""
@@ -40,4 +53,5 @@ class PolicyWatch:
             else:
                 await self._journal.append(event.policies_changed(digest=digest, at=self._clock()))
         except JournalUnavailable:
-            return  # requests are refused meanwhile; every event names the digest that it was decided by
+            return  # told when it can be; requests are refused meanwhile
+        self._untold = False

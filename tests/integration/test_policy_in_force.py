@@ -112,7 +112,8 @@ class TestTheFolder:
         ada.push(folder({"a.csv": b"1"}), name)
         (own_policies / "research.json").write_text('{"Version": "2012-10-17", "Statement": [{"Effect": "Alow"}]}')
         eventually(lambda: served.readiness()[0] == 503)
-        assert "research.json:1:" in served.readiness()[1]["policy"]
+        assert served.readiness()[1]["policy"] == "invalid-policy"
+        assert "research.json:1:" in (served.folder / "gateway.log").read_text()
         assert [file.path for file in ada.files(name)] == ["a.csv"]
         alerts = [record.read_event() for record in served.records() if record.read_event()["class_uid"] == 2004]
         assert [alert["status_code"] for alert in alerts] == ["invalid-policy"]
