@@ -59,13 +59,13 @@ class Authentication:
             Unavailable: a part is away without which we cannot know.
         """
         now = self._clock()
-        principal = self._remembered.find(credentials.token, now=now)
-        if principal is None:
+        known = self._remembered.find(credentials.token, now=now)
+        if known is None:
             principal = await self._verify(credentials.token)
-            self._remembered.keep(credentials.token, principal, now=now)
-        next_nonce = await self._check_possession(credentials, principal)
-        await check_in_force(principal, self._revocations)
-        return Identified(principal, next_nonce)
+            known = self._remembered.keep(credentials.token, principal, now=now)
+        next_nonce = await self._check_possession(credentials, known.principal)
+        await check_in_force(known.principal, known.marks, self._revocations)
+        return Identified(known.principal, next_nonce)
 
     async def _verify(self, text: str) -> Principal:
         token = SignedToken.parse(text)

@@ -17,7 +17,7 @@ from gateway.errors import (
 from gateway.identity.dpop import Call, Proofs, Proven
 from gateway.identity.issuers import ACCESS_TOKENS, SUBJECT_TOKENS, Issuers
 from gateway.identity.jws import SignedToken
-from gateway.identity.revoked import check_in_force
+from gateway.identity.revoked import check_in_force, login_marks
 from gateway.identity.token_request import ACCESS_TOKEN, TokenRequest
 from gateway.identity.tokens import GatewayTokens, TokenAnswer
 from gateway.model import Principal
@@ -60,7 +60,7 @@ class TokenExchange:
         if request.target.rstrip("/") not in {"", self._tokens.audience.rstrip("/")}:
             raise InvalidTarget(f"Tokens are issued for {self._tokens.audience} alone.")
         principal = await self._verify(request)
-        await check_in_force(principal, self._revocations)
+        await check_in_force(principal, login_marks(principal), self._revocations)
         # 2. The key that the new token is bound to.
         proven = await self._proofs.verify(proof, call) if proof is not None else Proven("")
         self._check_possession(principal, proven)

@@ -5,7 +5,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gateway.model import Principal
+from gateway.identity.revoked import login_marks
+from gateway.model import Mark, Principal
 
 MAX_REMEMBERED = 10_000
 REMEMBERED_FOR = timedelta(minutes=5)
@@ -13,33 +14,38 @@ REMEMBERED_FOR = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Known:
+    """Who a token speaks of, and what its login hangs on."""
+
     principal: Principal
+    marks: tuple[Mark, ...]
     until: datetime
 
 
 class Remembered:
-    """Who verified tokens speak of. Nothing is remembered past its expiry, and no token is kept."""
+    """Verified tokens. Nothing is remembered past its expiry, and no token is kept."""
 
     def __init__(self, size: int = MAX_REMEMBERED) -> None:
         self._size = size
-        self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
+        self._entries: OrderedDict[bytes, Known] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def find(self, token: str, *, now: datetime) -> Principal | None:
+    def find(self, token: str, *, now: datetime) -> Known | None:
         """Return who the token speaks of, if it was verified of late and still holds."""
         found = self._entries.get(_digest(token))
-        return found.principal if found is not None and now < found.until else None
+        return found if found is not None and now < found.until else None
 
-    def keep(self, token: str, principal: Principal, *, now: datetime) -> None:
+    def keep(self, token: str, principal: Principal, *, now: datetime) -> Known:
         """Remember a token that was just verified; the oldest goes where there are too many."""
         digest = _digest(token)
-        self._entries[digest] = _Entry(principal, min(now + REMEMBERED_FOR, principal.expires_at or now))
+        known = Known(principal, login_marks(principal), min(now + REMEMBERED_FOR, principal.expires_at or now))
+        self._entries[digest] = known
         self._entries.move_to_end(digest)
         if len(self._entries) > self._size:
             self._entries.popitem(last=False)
+        return known
 
 
 def _digest(token: str) -> bytes:

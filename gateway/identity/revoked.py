@@ -1,5 +1,6 @@
 """Asks whether a login was taken back: its subject, client or issuer, or one of the tokens that led to it."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from gateway.errors import Revoked, TokenRevoked
@@ -28,8 +29,8 @@ def login_marks(principal: Principal) -> tuple[Mark, ...]:
     return tuple(marks)
 
 
-async def check_in_force(principal: Principal, revocations: Revocations) -> None:
-    """Return if nobody took the login back.
+async def check_in_force(principal: Principal, marks: Sequence[Mark], revocations: Revocations) -> None:
+    """Return if nobody took the login back, which hangs on these marks.
 
     A token that does not say when it was issued is taken for an old one.
 
@@ -38,6 +39,6 @@ async def check_in_force(principal: Principal, revocations: Revocations) -> None
         StateUnavailable: we cannot know.
     """
     try:
-        await revocations.check(login_marks(principal), issued_at=principal.login_at or _LONG_AGO)
+        await revocations.check(marks, issued_at=principal.login_at or _LONG_AGO)
     except Revoked as error:
         raise TokenRevoked("This login was revoked.", hint="Log in again, or ask who runs the gateway why.") from error

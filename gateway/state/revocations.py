@@ -54,6 +54,8 @@ class SqlRevocations:
         if self._monotonic() - self._read_at >= REFRESH_AFTER.total_seconds():
             await self._refresh()
         latest = self._latest
+        if not latest:
+            return
         for mark in marks:
             revoked = latest.get(mark)
             if revoked is not None and issued_at <= revoked:

@@ -105,7 +105,7 @@ async def test_what_is_remembered_is_bounded(ada, clock, length):
     for number in range(3):
         memory.keep(str(number), ada, now=clock())
     assert len(memory) == length
-    assert memory.find("2", now=clock()) == ada
+    assert memory.find("2", now=clock()).principal == ada
     assert memory.find("0", now=clock()) is None
 
 
