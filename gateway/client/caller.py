@@ -34,7 +34,7 @@ def find_caller(
     chosen, store = profile or environment.profile or DEFAULT_PROFILE, ProfileStore(default_home())
     login = store.find(chosen)
     if login is not None:
-        return _at(wanted, login, chosen), StoredToken(store, chosen, log_in_again=log_in_again)
+        return _at(wanted, login, chosen), StoredToken(store, chosen, renew=_renew, log_in_again=log_in_again)
     if profile is None and (job := _as_job(wanted, environment)):
         return wanted, job
     raise Unauthenticated(f"Nobody is logged in (profile {chosen}).", hint="Log in: gateway login URL")
@@ -51,6 +51,13 @@ def _from_environment(wanted: str, environment: Environment) -> TokenSource | No
 def _as_job(wanted: str, environment: Environment) -> TokenSource | None:
     read = find_platform(environment, url=wanted) if wanted else None
     return workload_source(wanted, read, dpop=environment.dpop) if read else None
+
+
+def _renew(login: Login) -> Login:
+    # Few commands outlive a token: what renews it is loaded when one does.
+    from gateway.client.renewal import renew  # noqa: PLC0415
+
+    return renew(login)
 
 
 def _at(wanted: str, login: Login, profile: str) -> str:

@@ -11,7 +11,7 @@ import httpx
 from gateway.client.demand import Demand
 from gateway.client.dpop import ProofKey
 from gateway.client.exchange import LoginIssuer, fetch_object, is_confidential
-from gateway.client.id_token import AGAIN, check_id_token
+from gateway.client.id_token import AGAIN, ProviderTokens, read_tokens
 from gateway.client.provider import Endpoints, printable, said, unavailable
 from gateway.errors import LoginFailed
 
@@ -79,8 +79,8 @@ class DeviceFlow:
         except (httpx.HTTPError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise unavailable(self._issuer, type(error).__name__) from error
 
-    def id_token(self, code: DeviceCode, *, timeout: timedelta) -> str:
-        """Return the ID token, once the person has entered the code.
+    def tokens(self, code: DeviceCode, *, timeout: timedelta) -> ProviderTokens:
+        """Return the tokens, once the person has entered the code.
 
         Raises:
             LoginFailed: they refused, or did not come in time.
@@ -92,7 +92,7 @@ class DeviceFlow:
             self._sleep(interval.total_seconds())
             status, answer = self._ask(code)
             if status == httpx.codes.OK:
-                return check_id_token(answer.get("id_token"), self._issuer)
+                return read_tokens(answer, self._issuer)
             interval = min(self._next(answer, interval), _LONGEST)
         raise LoginFailed("The code was not entered in time.", hint=AGAIN)
 

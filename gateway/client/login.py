@@ -11,6 +11,7 @@ from gateway.client.demand import Demand
 from gateway.client.device import DeviceCode, DeviceFlow
 from gateway.client.dpop import ProofKey
 from gateway.client.exchange import ID_TOKEN, GatewayLogin, LoginIssuer, anonymous_http, choose_issuer
+from gateway.client.id_token import ProviderTokens
 from gateway.client.profile import Login
 from gateway.client.provider import CodeFlow, discover
 from gateway.errors import StepUpRequired
@@ -55,14 +56,14 @@ def login_in_browser(url: str, *, show_url: ShowUrl, wishes: Wishes = _NO_WISHES
         IssuerUnavailable: the provider does not.
     """
 
-    def ask(issuer: LoginIssuer, http: httpx.Client, key: ProofKey | None, demand: Demand | None) -> str:
+    def ask(issuer: LoginIssuer, http: httpx.Client, key: ProofKey | None, demand: Demand | None) -> ProviderTokens:
         endpoints = discover(issuer, http)
         with listening() as listener:
             flow = CodeFlow(issuer, endpoints, listener.redirect_uri, http, demand=demand, key=key)
             show_url(flow.authorize_url())
             answer = listener.wait(wishes.timeout)
         # The port is closed before the code is used: there is one answer to a login.
-        return flow.id_token(answer)
+        return flow.tokens(answer)
 
     return _log_in(url, ask, wishes, device=False)
 
@@ -70,17 +71,17 @@ def login_in_browser(url: str, *, show_url: ShowUrl, wishes: Wishes = _NO_WISHES
 def login_on_device(url: str, *, show_code: ShowCode, wishes: Wishes = _NO_WISHES) -> Login:
     """Log a person in who enters a code on any device, as where this machine has no browser. As `login_in_browser`."""
 
-    def ask(issuer: LoginIssuer, http: httpx.Client, key: ProofKey | None, demand: Demand | None) -> str:
+    def ask(issuer: LoginIssuer, http: httpx.Client, key: ProofKey | None, demand: Demand | None) -> ProviderTokens:
         flow = DeviceFlow(issuer, discover(issuer, http), http, demand=demand, key=key)
         code = flow.start()
         show_code(code)
-        return flow.id_token(code, timeout=wishes.timeout)
+        return flow.tokens(code, timeout=wishes.timeout)
 
     return _log_in(url, ask, wishes, device=True)
 
 
-_AskPerson = Callable[[LoginIssuer, httpx.Client, ProofKey | None, Demand | None], str]
-"""Returns an ID token of the person."""
+_AskPerson = Callable[[LoginIssuer, httpx.Client, ProofKey | None, Demand | None], ProviderTokens]
+"""Returns the provider's tokens of the person."""
 
 
 def _log_in(url: str, ask: _AskPerson, wishes: Wishes, *, device: bool) -> Login:
@@ -88,10 +89,22 @@ def _log_in(url: str, ask: _AskPerson, wishes: Wishes, *, device: bool) -> Login
     with anonymous_http() as http:
         gateway = GatewayLogin(url, http)
         issuer = choose_issuer(gateway.issuers(), wishes.issuer)
+        given = ask(issuer, http, key, wishes.demand)
         try:
-            token = gateway.exchange(ask(issuer, http, key, wishes.demand), ID_TOKEN, key=key)
+            token = gateway.exchange(given.id_token, ID_TOKEN, key=key)
         except StepUpRequired as refused:
             # The gateway wants more of this issuer than its provider gives unasked: once more, and ask for it.
-            token = gateway.exchange(ask(issuer, http, key, Demand.in_error(refused)), ID_TOKEN, key=key)
-        kept_key = key.dump() if key else ""
-        return Login(gateway.url, issuer.alias, token.expires_at, token.text, kept_key, device=device)
+            given = ask(issuer, http, key, Demand.in_error(refused))
+            token = gateway.exchange(given.id_token, ID_TOKEN, key=key)
+        return Login(
+            url=gateway.url,
+            issuer=issuer.alias,
+            expires_at=token.expires_at,
+            token=token.text,
+            proof_key=key.dump() if key else "",
+            device=device,
+            subject=given.subject,
+            provider=issuer.issuer,
+            refresh_token=given.refresh_token,
+            renew_at=token.renew_at if given.refresh_token else None,
+        )

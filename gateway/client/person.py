@@ -8,6 +8,7 @@ from gateway.client.demand import Demand
 from gateway.client.profile import Login
 from gateway.client.tokens import LogInAgain
 from gateway.client.workload import ALIAS
+from gateway.errors import LoginFailed
 
 if TYPE_CHECKING:
     from gateway.client.device import DeviceCode
@@ -54,8 +55,12 @@ def asking(person: Person) -> LogInAgain:
             raise demand.refusal("This login is a job's: no person can make it stronger.")
         wishes = Wishes(issuer=login.issuer, demand=demand, dpop=bool(login.proof_key))
         if login.device:
-            return login_on_device(login.url, show_code=person.tell, wishes=wishes)
-        return login_in_browser(login.url, show_url=person.open, wishes=wishes)
+            stronger = login_on_device(login.url, show_code=person.tell, wishes=wishes)
+        else:
+            stronger = login_in_browser(login.url, show_url=person.open, wishes=wishes)
+        if stronger.subject != login.subject:
+            raise LoginFailed("Somebody else logged in than before.", hint="Log in as yourself: gateway login")
+        return stronger
 
     return again
 

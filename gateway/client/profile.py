@@ -3,7 +3,9 @@
 import json
 import os
 import secrets
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -12,11 +14,14 @@ from gateway.client.keyring import Keyring, KeyringUnusable, system_keyring
 from gateway.errors import InvalidName, LocalFileError
 from gateway.model import check_name
 
+if sys.platform != "win32":  # there, two commands that renew at once may end a login early
+    import fcntl
+
 DEFAULT_PROFILE = "default"
 _FORMAT = 2
 _OWNER_ONLY_FILE = 0o600
 _OWNER_ONLY_FOLDER = 0o700
-_SECRETS = ("token", "proof_key")
+_SECRETS = ("token", "proof_key", "refresh_token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,14 @@ class Login:
     """The private key that the token is bound to, in PEM (RFC 9449); empty for a bearer token."""
     device: bool = False
     """Whether it was by a code on another device, and is again when a stronger login is needed."""
+    subject: str = ""
+    """Whom the provider vouched for: it stays the same when the login is renewed or made stronger."""
+    provider: str = ""
+    """The provider that gave the refresh token, and the only one that may see it."""
+    refresh_token: str = field(default="", repr=False)
+    """What renews the login without the person; empty where the provider gives none."""
+    renew_at: datetime | None = None
+    """When to renew it."""
 
 
 def default_home(variables: Mapping[str, str] = os.environ) -> Path:
@@ -94,6 +107,25 @@ class ProfileStore:
             _replace(file, json.dumps(_hide(_write(login), str(file))))
         except OSError as error:
             raise LocalFileError(f"The login cannot be kept in {file}: {error.strerror}.") from error
+
+    @contextmanager
+    def locked(self, profile: str) -> Iterator[None]:
+        """Keep other processes from renewing the same login at the same time: a refresh token is good once.
+
+        Raises:
+            LocalFileError: the folder cannot be written.
+        """
+        file = self._file(profile).with_suffix(".lock")
+        try:
+            opened = os.open(file, os.O_WRONLY | os.O_CREAT, _OWNER_ONLY_FILE)
+        except OSError as error:
+            raise LocalFileError(f"The lock {file} cannot be opened: {error.strerror}.") from error
+        try:
+            if sys.platform != "win32":
+                fcntl.flock(opened, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(opened)
 
     def remove(self, profile: str) -> bool:
         """Forget the profile's login, and tell whether there was one.
@@ -158,6 +190,10 @@ def _write(login: Login) -> dict[str, object]:
         "token": login.token,
         "proof_key": login.proof_key,
         "device": login.device,
+        "subject": login.subject,
+        "provider": login.provider,
+        "refresh_token": login.refresh_token,
+        "renew_at": login.renew_at.isoformat() if login.renew_at else None,
     }
 
 
@@ -171,9 +207,22 @@ def _object(text: str) -> dict[str, object]:
 def _read(kept: Mapping[str, object]) -> Login:
     if kept["format"] != _FORMAT:
         raise ValueError("another format")
-    texts = (str(kept[name]) for name in ("url", "issuer", "token", "proof_key", "expires_at"))
-    url, issuer, token, proof_key, expires_at = texts
-    moment = datetime.fromisoformat(expires_at)
+    return Login(
+        url=str(kept["url"]),
+        issuer=str(kept["issuer"]),
+        expires_at=_moment(kept["expires_at"]),
+        token=str(kept["token"]),
+        proof_key=str(kept["proof_key"]),
+        device=kept["device"] is True,
+        subject=str(kept["subject"]),
+        provider=str(kept["provider"]),
+        refresh_token=str(kept["refresh_token"]),
+        renew_at=_moment(kept["renew_at"]) if kept["renew_at"] else None,
+    )
+
+
+def _moment(text: object) -> datetime:
+    moment = datetime.fromisoformat(str(text))
     if moment.tzinfo is None:
         raise ValueError("a time without its zone")
-    return Login(url, issuer, moment, token, proof_key, device=kept["device"] is True)
+    return moment

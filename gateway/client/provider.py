@@ -13,7 +13,7 @@ from authlib.oauth2.client import OAuth2Client
 from gateway.client.demand import Demand
 from gateway.client.dpop import ALGORITHM, ProofKey
 from gateway.client.exchange import LoginIssuer, fetch_object, is_confidential, proof_auth
-from gateway.client.id_token import AGAIN, check_id_token
+from gateway.client.id_token import AGAIN, ProviderTokens, read_tokens
 from gateway.errors import IssuerUnavailable, LoginFailed
 
 
@@ -99,7 +99,11 @@ class CodeFlow:
         return str(url)
 
     def id_token(self, answer: Mapping[str, str]) -> str:
-        """Return the ID token for what came to the redirect address.
+        """Return the ID token alone, as `tokens` does."""
+        return self.tokens(answer).id_token
+
+    def tokens(self, answer: Mapping[str, str]) -> ProviderTokens:
+        """Return the tokens for what came to the redirect address.
 
         Raises:
             LoginFailed: the provider refused, or the answer is not to our question.
@@ -113,9 +117,9 @@ class CodeFlow:
         if not answer.get("code"):
             raise LoginFailed("The provider's answer has no code.", hint=AGAIN)
         # 3. The code for the token, with the proof that we asked for it (RFC 7636 4.5).
-        token = self._fetch(answer["code"])
+        given = self._fetch(answer["code"])
         # 4. Is the token the answer to this login? (OpenID Connect Core 1.0, 3.1.3.7)
-        return check_id_token(token, self._issuer, nonce=self._secrets.nonce)
+        return read_tokens(given, self._issuer, nonce=self._secrets.nonce)
 
     def _check_origin(self, answer: Mapping[str, str]) -> None:
         if not hmac.compare_digest(answer.get("state", "").encode(), self._secrets.state.encode()):
@@ -124,9 +128,9 @@ class CodeFlow:
         if (named is not None or self._endpoints.names_itself) and named != self._issuer.issuer:
             raise LoginFailed(f"The answer came from another issuer: expected {self._issuer.issuer}.", hint=AGAIN)
 
-    def _fetch(self, code: str) -> object:
+    def _fetch(self, code: str) -> Mapping[str, Any]:
         try:
-            answer = self._client.fetch_token(
+            answer: Mapping[str, Any] = self._client.fetch_token(
                 self._endpoints.token,
                 grant_type="authorization_code",
                 code=code,
@@ -140,7 +144,7 @@ class CodeFlow:
             raise LoginFailed(f"The provider refused the code: {words}.", hint=AGAIN) from error
         except (httpx.HTTPError, ValueError) as error:
             raise unavailable(self._issuer, type(error).__name__) from error
-        return answer.get("id_token")
+        return answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,19 +3,21 @@
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 from gateway.client.demand import Demand
 from gateway.client.dpop import ProofKey
 from gateway.client.profile import Login, ProfileStore
 from gateway.clock import Clock, utc_now
-from gateway.errors import TokenExpired, Unauthenticated, Unavailable
+from gateway.errors import LocalFileError, TokenExpired, Unauthenticated, Unavailable
 
 _AHEAD = 0.2
 """The part of its life that a token has left when the next one is got. It covers a gateway that restarts."""
 _AHEAD_AT_LEAST = timedelta(seconds=30)
 """Links end with the token that they were asked for with, so there must be some time left in it."""
+_TRY_AGAIN_AFTER = timedelta(seconds=10)
+"""After a renewal that failed. The old token serves meanwhile, and requests do not wait for what is away."""
 _ANOTHER_LOGIN = "Log in again with what is asked for; this token cannot be made stronger."
 
 
@@ -66,6 +68,8 @@ class GatewayToken:
 
 Exchange = Callable[[str, ProofKey | None], GatewayToken]
 """Gives a gateway token for a workload token, bound to the key if there is one."""
+Renew = Callable[[Login], Login]
+"""Gives the same login for longer, without the person."""
 LogInAgain = Callable[[Login, Demand], Login]
 """Asks the person for a stronger login at the same gateway and issuer."""
 
@@ -82,33 +86,42 @@ class StaticToken(TokenSource):
 
 
 class StoredToken(TokenSource):
-    """The token that `gateway login` left in a profile. It is read again once it ended: a new login takes hold."""
+    """The token that `gateway login` left in a profile, renewed ahead of its end where the provider lets us.
+
+    It is read again once it ended: a new login takes hold.
+    """
 
     def __init__(
         self,
         store: ProfileStore,
         profile: str,
         *,
+        renew: Renew | None = None,
         log_in_again: LogInAgain | None = None,
         clock: Clock = utc_now,
     ) -> None:
         self._store = store
         self._profile = profile
+        self._renew = renew
         self._log_in_again = log_in_again
         self._clock = clock
         self._lock = threading.Lock()
+        self._try_after = datetime.min.replace(tzinfo=UTC)
         self._login: Login | None = None
         self._credential = Credential("")
         self._take(store.find(profile))
 
     def credential(self) -> Credential:
-        """Return the token.
+        """Return the token, renewed by one thread for all.
 
         Raises:
             Unauthenticated: nobody is logged in.
             TokenExpired: the login has ended.
+            Unavailable: it has, and what could renew it is away.
         """
         with self._lock:
+            if self._due() is not None and self._renew and self._clock() >= self._try_after:
+                self._renew_with(self._renew)
             self._present()
             return self._credential
 
@@ -128,6 +141,25 @@ class StoredToken(TokenSource):
                 self._keep(self._log_in_again(login, demand))
             return self._credential
 
+    def _due(self) -> Login | None:
+        """Return the login, if it is time to renew it."""
+        login = self._login
+        if login is None or not login.refresh_token or login.renew_at is None or self._clock() < login.renew_at:
+            return None
+        return login
+
+    def _renew_with(self, renew: Renew) -> None:
+        try:
+            with self._store.locked(self._profile):
+                # Another process may have been first.
+                self._take(self._store.find(self._profile))
+                if login := self._due():
+                    self._keep(renew(login))
+        except (Unavailable, Unauthenticated, LocalFileError):
+            if self._login is None or self._clock() >= self._login.expires_at:
+                raise
+            self._try_after = self._clock() + _TRY_AGAIN_AFTER
+
     def _present(self) -> Login:
         if self._login is None or self._clock() >= self._login.expires_at:
             self._take(self._store.find(self._profile))
@@ -145,9 +177,11 @@ class StoredToken(TokenSource):
         self._take(login)
 
     def _take(self, login: Login | None) -> None:
-        if login is not None and login != self._login:
+        if login is not None and (self._login is None or login.proof_key != self._login.proof_key):
             # One key object for as long as the login lasts: it remembers the server's nonces.
-            self._credential = Credential(login.token, ProofKey.load(login.proof_key) if login.proof_key else None)
+            self._credential = Credential("", ProofKey.load(login.proof_key) if login.proof_key else None)
+        if login is not None:
+            self._credential = replace(self._credential, token=login.token)
         self._login = login
 
 
@@ -171,6 +205,7 @@ class WorkloadToken(TokenSource):
         self._key = key
         self._clock = clock
         self._lock = threading.Lock()
+        self._try_after = datetime.min.replace(tzinfo=UTC)
         self._current: GatewayToken | None = None
 
     def credential(self) -> Credential:
@@ -182,7 +217,7 @@ class WorkloadToken(TokenSource):
             Unavailable: there is no token, and the gateway, the issuer or the platform is away.
         """
         with self._lock:
-            if self._current is None or self._clock() >= self._current.renew_at:
+            if self._current is None or self._clock() >= max(self._current.renew_at, self._try_after):
                 self._current = self._renew(self._current)
             return Credential(self._current.text, self._key)
 
@@ -193,4 +228,5 @@ class WorkloadToken(TokenSource):
         except Unavailable:
             if old is None or self._clock() >= old.expires_at - timedelta(seconds=1):
                 raise
+            self._try_after = min(self._clock() + _TRY_AGAIN_AFTER, old.expires_at - timedelta(seconds=1))
             return old

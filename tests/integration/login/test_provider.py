@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 import pytest
 
@@ -66,3 +67,16 @@ def test_a_login_is_bound_to_a_key_that_stays_here(logged_in, run, url, way, tmp
     # The token alone, as a thief would have it.
     code, _, err = run("whoami", GATEWAY_URL=url, GATEWAY_TOKEN=login["token"])
     assert (code, json.loads(err)["code"]) == (28, "invalid-dpop-proof")
+
+
+def test_a_login_outlives_its_token_where_the_provider_renews_it(serve_gateway, provider, logged_in, run, tmp_path):
+    url = serve_gateway({"issuers": [provider.as_issuer()], "tokens": {"lifetime": 4}})
+    logged_in(url, "--issuer", "certified", "--dpop")
+    kept = tmp_path / "home" / "profiles" / "default.json"
+    first = json.loads(kept.read_text())
+    time.sleep(4)
+    assert run("whoami")[0] == 0
+    second = json.loads(kept.read_text())
+    assert second["token"] != first["token"]
+    assert second["refresh_token"]
+    assert second["proof_key"] == first["proof_key"]

@@ -18,19 +18,17 @@ const prompts = interactionPolicy.base();
 prompts.get('consent').checks.clear();
 
 const client = {
+  client_id: 'gateway-cli',
   application_type: 'native',
   token_endpoint_auth_method: 'none',
-  grant_types: ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'],
+  grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
   redirect_uris: ['http://127.0.0.1/callback'],
   id_token_signed_response_alg: 'ES256',
   require_auth_time: true,
 };
 
 const provider = new Provider(`http://127.0.0.1:${port}`, {
-  clients: [
-    { ...client, client_id: 'gateway-cli' },
-    { ...client, client_id: 'gateway-cli-dpop', dpop_bound_access_tokens: true },
-  ],
+  clients: [client],
   jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), alg: 'ES256', use: 'sig' }] },
   cookies: { keys: [randomBytes(32).toString('hex')] },
   acrValues: ['pwd', 'mfa'],
@@ -41,6 +39,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
     deviceFlow: { enabled: true },
     dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true },
   },
+  issueRefreshToken: async () => true,
   interactions: { policy: prompts, url: (_, interaction) => `/interaction/${interaction.uid}` },
   findAccount: (_, name) => ({
     accountId: name,

@@ -70,7 +70,7 @@ def token(web, id_token):
 def test_a_refusal_ends_the_login_at_once(flow, web, waiting, answer, said):
     web.answers["/token"] = [(400, answer)]
     with pytest.raises(LoginFailed, match=said):
-        flow.id_token(flow.start(), timeout=MINUTE)
+        flow.tokens(flow.start(), timeout=MINUTE)
     assert waiting.slept == [2]
 
 
@@ -78,20 +78,20 @@ def test_a_code_that_nobody_enters_ends_with_it(flow, web, waiting, granted):
     granted["expires_in"] = 7
     web.answers["/token"] = PENDING
     with pytest.raises(LoginFailed, match="in time"):
-        flow.id_token(flow.start(), timeout=MINUTE)
+        flow.tokens(flow.start(), timeout=MINUTE)
     assert waiting.slept == [2, 2, 2]
 
 
 def test_a_person_has_no_longer_than_the_caller_gives(flow, web, waiting):
     web.answers["/token"] = PENDING
     with pytest.raises(LoginFailed, match="in time"):
-        flow.id_token(flow.start(), timeout=timedelta(seconds=5))
+        flow.tokens(flow.start(), timeout=timedelta(seconds=5))
     assert waiting.slept == [2, 2]
 
 
 def test_slow_down_is_heeded_from_then_on(flow, web, waiting, token):
     web.answers["/token"] = [PENDING, (400, {"error": "slow_down"}), PENDING, (200, {"id_token": token})]
-    assert flow.id_token(flow.start(), timeout=MINUTE) == token
+    assert flow.tokens(flow.start(), timeout=MINUTE).id_token == token
     assert waiting.slept == [2, 2, 7, 7]
 
 
@@ -99,7 +99,7 @@ def test_a_provider_that_cannot_be_reached_is_asked_less_often(flow, web, waitin
     code = flow.start()
     web.close()
     with pytest.raises(LoginFailed, match="in time"):
-        flow.id_token(code, timeout=timedelta(seconds=30))
+        flow.tokens(code, timeout=timedelta(seconds=30))
     assert waiting.slept == [2, 7, 12]
 
 
@@ -150,13 +150,13 @@ def test_an_answer_that_is_no_json_is_a_provider_away(flow, web):
     code = flow.start()
     web.answers["/token"] = (200, b"<html>")
     with pytest.raises(IssuerUnavailable):
-        flow.id_token(code, timeout=MINUTE)
+        flow.tokens(code, timeout=MINUTE)
 
 
 def test_a_token_for_another_client_is_refused(flow, web, id_token):
     web.answers["/token"] = (200, {"id_token": id_token(iss=web.url, aud="another")})
     with pytest.raises(LoginFailed, match="another client"):
-        flow.id_token(flow.start(), timeout=MINUTE)
+        flow.tokens(flow.start(), timeout=MINUTE)
 
 
 def test_a_code_is_shown_without_what_could_move_the_cursor(flow, granted):
@@ -169,7 +169,7 @@ def test_a_code_is_shown_without_what_could_move_the_cursor(flow, granted):
 
 def test_a_login_asks_as_rfc_8628_has_it(flow, web, token):
     web.answers["/token"] = (200, {"id_token": token})
-    flow.id_token(flow.start(), timeout=MINUTE)
+    flow.tokens(flow.start(), timeout=MINUTE)
     assert web.requests == [
         ("/start", {"client_id": "cli", "scope": "openid groups", "acr_values": "mfa"}),
         (

@@ -61,7 +61,16 @@ def file(tmp_path):
 
 @pytest.fixture
 def login(clock):
-    return Login("https://g", "people", clock() + timedelta(hours=1), "secret-token", "secret-key", device=True)
+    return Login(
+        url="https://g",
+        issuer="people",
+        expires_at=clock() + timedelta(hours=1),
+        token="secret-token",
+        proof_key="secret-key",
+        device=True,
+        refresh_token="secret-refresh",
+        renew_at=clock(),
+    )
 
 
 def test_a_system_without_a_keyring_has_none(memory):
@@ -111,7 +120,7 @@ def test_secrets_are_in_the_keyring_alone(memory, store, login, file):
     assert "secret" not in file.read_text()
     ((service, name),) = memory.kept
     assert (service, name) == ("ml-data-gateway", str(file))
-    assert json.loads(memory.kept[service, name]) == {"token": "secret-token", "proof_key": "secret-key"}
+    assert set(json.loads(memory.kept[service, name]).values()) == {"secret-token", "secret-key", "secret-refresh"}
 
 
 def test_logging_out_clears_the_keyring(memory, store, login):

@@ -21,7 +21,10 @@ def person(web, id_token):
 
         def __call__(self, url, **change):
             query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
-            web.answers["/token"] = (200, {"id_token": id_token(iss=web.url, aud="cli", nonce=query["nonce"])})
+            web.answers["/token"] = (
+                200,
+                {"id_token": id_token(iss=web.url, aud="cli", sub="ada", nonce=query["nonce"])},
+            )
             self.visited = query["redirect_uri"]
             httpx.get(self.visited, params={"code": "c", "state": query["state"]} | change, trust_env=False)
 
@@ -66,7 +69,7 @@ def code(web, gateway, id_token):
     metadata["device_authorization_endpoint"] = f"{web.url}/device"
     answer = {"device_code": "d", "user_code": "WDJB-MJHT", "verification_uri": f"{web.url}/enter"}
     web.answers["/device"] = (200, answer | {"expires_in": 600, "interval": 1})
-    web.answers["/token"] = (200, {"id_token": id_token(iss=web.url, aud="cli")})
+    web.answers["/token"] = (200, {"id_token": id_token(iss=web.url, aud="cli", sub="ada")})
     return answer
 
 
@@ -103,7 +106,7 @@ class Reached:
 def test_a_person_is_asked_again_in_the_browser_at_the_same_issuer(gateway, person, clock):
     urls = []
     reached = Reached(lambda url: (urls.append(url), person(url)))
-    login = asking(reached)(Login(gateway, "people", clock(), "weak"), Demand(acr_values=("mfa",)))
+    login = asking(reached)(Login(gateway, "people", clock(), "weak", subject="ada"), Demand(acr_values=("mfa",)))
     assert (login.token, login.device) == ("gateway-token", False)
     assert parse_qs(urlsplit(urls[0]).query)["acr_values"] == ["mfa"]
 
@@ -111,12 +114,17 @@ def test_a_person_is_asked_again_in_the_browser_at_the_same_issuer(gateway, pers
 def test_a_person_is_asked_again_with_a_code_and_a_key_if_it_was_so(gateway, code, web, clock):
     web.answers["/oauth2/token"] = (200, {"access_token": "bound", "expires_in": 60, "token_type": "DPoP"})
     reached = Reached(None)
-    weak = Login(gateway, "people", clock(), "weak", ProofKey.generate().dump(), device=True)
+    weak = Login(gateway, "people", clock(), "weak", ProofKey.generate().dump(), device=True, subject="ada")
     login = asking(reached)(weak, Demand(max_age=timedelta(0)))
     assert len(reached.codes) == 1
     assert login.proof_key
     assert login.proof_key != weak.proof_key
     assert dict(web.requests)["/device"]["max_age"] == "0"
+
+
+def test_somebody_else_does_not_make_a_login_stronger(gateway, person, clock):
+    with pytest.raises(LoginFailed, match="Somebody else"):
+        asking(Reached(person))(Login(gateway, "people", clock(), "weak", subject="eve"), Demand())
 
 
 def test_a_jobs_login_asks_nobody(clock):

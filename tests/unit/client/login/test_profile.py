@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -96,3 +98,20 @@ def test_the_home_follows_the_environment():
     assert default_home({"GATEWAY_HOME": "/g", "XDG_STATE_HOME": "/x"}) == Path("/g")
     assert default_home({"XDG_STATE_HOME": "/x"}) == Path("/x/gateway")
     assert default_home({"XDG_STATE_HOME": ""}) == Path.home() / ".local/state/gateway"
+
+
+def test_a_lock_keeps_another_process_out_until_it_is_given_back(store, login, tmp_path):
+    store.save("default", login)
+    script = "import sys; from pathlib import Path; from gateway.client.profile import ProfileStore\n"
+    script += "with ProfileStore(Path(sys.argv[1])).locked('default'): print('in', flush=True)"
+    with store.locked("default"):
+        other = subprocess.Popen([sys.executable, "-c", script, tmp_path / "home"], stdout=subprocess.PIPE, text=True)
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(timeout=1)
+    assert other.communicate(timeout=10)[0] == "in\n"
+    assert list(store) == ["default"]
+
+
+def test_a_lock_that_cannot_be_had_is_named(store):
+    with pytest.raises(LocalFileError, match=r"default\.lock"), store.locked("default"):
+        pass

@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,15 @@ from gateway.client.dpop import ProofKey
 from gateway.client.platform import from_file
 from gateway.client.profile import Login, ProfileStore
 from gateway.client.tokens import GatewayToken, StaticToken, StoredToken, WorkloadToken
-from gateway.errors import GatewayUnavailable, StepUpRequired, TokenExpired, Unauthenticated
+from gateway.errors import (
+    GatewayUnavailable,
+    IssuerUnavailable,
+    LocalFileError,
+    LoginFailed,
+    StepUpRequired,
+    TokenExpired,
+    Unauthenticated,
+)
 
 HOUR = timedelta(hours=1)
 
@@ -182,3 +191,101 @@ def test_a_bound_login_has_one_key_object_for_its_life(store, clock):
 
 def test_a_credential_is_not_shown():
     assert "secret" not in repr(StaticToken("secret", key=ProofKey.generate()).credential())
+
+
+class Renewal:
+    """Gives the login another hour, until told otherwise."""
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.shown = []
+        self.failure = None
+
+    def __call__(self, login):
+        self.shown.append(login.refresh_token)
+        if self.failure:
+            raise self.failure
+        return renewable(self.clock, token=f"token-{len(self.shown)}", refresh_token=f"refresh-{len(self.shown)}")
+
+
+def renewable(clock, **more):
+    values = {"token": "token-0", "refresh_token": "refresh-0"} | more
+    return Login(
+        "https://g", "people", clock() + HOUR, renew_at=clock() + HOUR * 0.8, provider="https://login", **values
+    )
+
+
+@pytest.fixture
+def renewal(clock):
+    return Renewal(clock)
+
+
+@pytest.fixture
+def person(store, clock, renewal):
+    store.save("default", renewable(clock))
+    return StoredToken(store, "default", renew=renewal, clock=clock)
+
+
+@pytest.mark.parametrize("failure", [IssuerUnavailable("away"), LoginFailed("ended"), LocalFileError("full")])
+def test_a_login_that_cannot_be_renewed_serves_to_its_end_and_asks_seldom(person, renewal, clock, failure):
+    renewal.failure = failure
+    clock.advance(minutes=50)
+    assert [person.credential().token for _ in range(3)] == ["token-0"] * 3
+    assert len(renewal.shown) == 1
+    clock.advance(seconds=10)
+    person.credential()
+    assert len(renewal.shown) == 2
+    clock.advance(minutes=10)
+    with pytest.raises(type(failure)):
+        person.credential()
+
+
+def test_a_login_without_a_refresh_token_is_not_renewed(store, clock, renewal):
+    store.save("default", renewable(clock, refresh_token=""))
+    source = StoredToken(store, "default", renew=renewal, clock=clock)
+    clock.advance(minutes=59)
+    assert (source.credential().token, renewal.shown) == ("token-0", [])
+
+
+def test_a_login_is_renewed_ahead_of_its_end_by_one_thread_for_all(person, renewal, clock, store):
+    assert person.credential().token == "token-0"
+    clock.advance(minutes=48)
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(person.credential().token)) for _ in range(9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (set(found), renewal.shown) == ({"token-1"}, ["refresh-0"])
+    assert store.find("default").refresh_token == "refresh-1"
+
+
+def test_a_login_that_ended_while_nobody_looked_is_renewed(person, clock):
+    clock.advance(hours=3)
+    assert person.credential().token == "token-1"
+
+
+def test_two_processes_use_a_refresh_token_once(store, person, renewal, clock):
+    other = StoredToken(store, "default", renew=renewal, clock=clock)
+    clock.advance(minutes=50)
+    assert [person.credential().token, other.credential().token] == ["token-1"] * 2
+    assert renewal.shown == ["refresh-0"]
+
+
+def test_a_renewed_login_keeps_its_key_object(store, clock, renewal):
+    pem = ProofKey.generate().dump()
+    store.save("default", renewable(clock, proof_key=pem))
+    source = StoredToken(store, "default", renew=lambda login: replace(renewal(login), proof_key=pem), clock=clock)
+    before = source.credential()
+    clock.advance(minutes=50)
+    after = source.credential()
+    assert (after.token, after.key is before.key) == ("token-1", True)
+
+
+def test_a_job_asks_a_platform_that_is_away_seldom(source, exchange, clock):
+    source.credential()
+    exchange.failure = GatewayUnavailable("away")
+    clock.advance(minutes=50)
+    for _ in range(3):
+        source.credential()
+    assert len(exchange.shown) == 2
