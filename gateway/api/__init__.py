@@ -45,6 +45,8 @@ def create_api(
         # Interactive pages would load scripts from elsewhere; the description itself stays.
         docs_url=None,
         redoc_url=None,
+        # A redirect would be to whatever the request calls our host. One path, one spelling.
+        redirect_slashes=False,
     )
     app.state.broker = broker
     app.state.public_url = public_url
@@ -67,7 +69,7 @@ def create_api(
     ):
         app.include_router(module.router)
     problems.install(app)
-    app.add_middleware(BoundBody, limit=max_body_bytes, long_limit=max_commit_bytes, long_suffix=pushes.COMMIT_SUFFIX)
+    app.add_middleware(BoundBody, limit=max_body_bytes, long_limit=max_commit_bytes, long_path=pushes.COMMIT_PATH)
     app.add_middleware(AllowOrigins, origins=cors_origins, below=stream.PREFIX)
     app.add_middleware(Envelop)  # the outermost, so that refusals have an id and headers as well
     return app

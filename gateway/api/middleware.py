@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.api import problems
 
 _SENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_LENGTH = re.compile(r"[0-9]{1,18}")
 
 SECURITY_HEADERS = {
     "cache-control": "no-store",
@@ -70,24 +71,25 @@ class BoundBody:
     Args:
         app: the application behind.
         limit: bytes that a body may have.
-        long_limit: bytes for paths that end in `long_suffix`, whose route reads its body as a stream.
-        long_suffix: the end of those paths.
+        long_limit: bytes for the route that reads its body as a stream, once it knows the caller. All others hold
+            theirs in memory before.
+        long_path: that route's paths.
     """
 
-    def __init__(self, app: ASGIApp, *, limit: int, long_limit: int, long_suffix: str) -> None:
+    def __init__(self, app: ASGIApp, *, limit: int, long_limit: int, long_path: re.Pattern[str]) -> None:
         self._app = app
         self._limit = limit
         self._long_limit = long_limit
-        self._long_suffix = long_suffix
+        self._long_path = long_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._long_limit if scope["path"].endswith(self._long_suffix) else self._limit
+        limit = self._long_limit if self._long_path.fullmatch(scope["path"]) else self._limit
         announced = Headers(scope=scope).get("content-length", "0")
-        over = not announced.isdecimal() or int(announced) > limit
+        over = not _LENGTH.fullmatch(announced) or int(announced) > limit
         left = limit
 
         async def bounded() -> Message:

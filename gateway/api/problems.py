@@ -95,8 +95,8 @@ async def _gateway_error(request: Request, error: Exception) -> JSONResponse:
 async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 -- registered for this class alone
     faults = error.errors()
-    # Where and why, never the value: a caller may have put a token there.
-    detail = "; ".join(f"{'.'.join(str(step) for step in f['loc'])}: {f['msg']}" for f in faults[:5])
+    # Where and why, never the value: a caller may have put a token there. A name may be the caller's, and long.
+    detail = "; ".join(f"{'.'.join(str(step)[:80] for step in f['loc'])}: {f['msg']}" for f in faults[:5])
     return answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, errors.InvalidInput.code, detail)
 
 

@@ -1,5 +1,6 @@
 """Publishing: pushes, their objects, and the commit."""
 
+import re
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated
@@ -34,7 +35,7 @@ from gateway.model import check_tag
 
 router = APIRouter(prefix="/v1/{kind}/{namespace}/{name}/pushes", tags=["publishing"], responses=RESPONSES)
 
-COMMIT_SUFFIX = "/commit"
+COMMIT_PATH = re.compile(r"/v1/[^/]+/[^/]+/[^/]+/pushes/[0-9a-f]{32}/commit")
 MAX_LINE_BYTES = 16 << 10
 MAX_FILES = 10_000_000
 

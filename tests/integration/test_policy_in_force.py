@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import AccessDenied, InvalidName
+from gateway.errors import AccessDenied, InvalidName, StepUpRequired
 
 pytestmark = pytest.mark.integration
 
@@ -57,9 +57,9 @@ class TestResourceTags:
     def test_restricted_data_needs_a_second_factor_whatever_else_allows_it(self, sdk, ada, published):
         assert b"".join(ada.read(f"{published}@v1/a.csv")) == b"1,2,3\n"
         sdk("grace").tag_resource(published, {"sensitivity": "restricted"})
-        with pytest.raises(AccessDenied, match="a policy forbids it"):
+        with pytest.raises(StepUpRequired, match="with mfa"):
             ada.links(f"{published}@v1", ["a.csv"])
-        with pytest.raises(AccessDenied, match="a policy forbids it"):
+        with pytest.raises(StepUpRequired, match="with mfa"):
             list(ada.files(f"{published}@latest"))
 
 

@@ -1,5 +1,7 @@
 """Every answer has an id and the security headers, and no body goes over its limit."""
 
+import re
+
 import httpx
 import pytest
 from fastapi import FastAPI, Request
@@ -16,7 +18,7 @@ async def client():
     app = FastAPI()
     app.state.public_url = "http://gateway"
     problems.install(app)
-    app.add_middleware(BoundBody, limit=100, long_limit=1000, long_suffix="/commit")
+    app.add_middleware(BoundBody, limit=100, long_limit=1000, long_path=re.compile("/x/commit"))
     app.add_middleware(Envelop)
 
     @app.post("/json")
@@ -26,6 +28,10 @@ async def client():
     @app.post("/x/commit")
     async def take_stream(request: Request) -> int:
         return sum([len(chunk) async for chunk in request.stream()])
+
+    @app.post("/x/tags/commit")
+    async def take_other(body: dict[str, int]) -> dict[str, int]:
+        return body
 
     @app.get("/fails/{code}")
     async def fail(code: str) -> None:
@@ -66,6 +72,16 @@ async def test_a_body_within_the_limit_passes(client):
 async def test_only_the_long_route_has_the_long_limit(client):
     assert (await client.post("/x/commit", content=chunks(500, 500))).json() == 1000
     assert (await client.post("/x/commit", content=chunks(500, 501))).status_code == 413
+
+
+async def test_no_other_route_has_it_whatever_its_path_ends_with(client):
+    assert (await client.post("/x/tags/commit", content=chunks(60, 60))).status_code == 413
+    assert (await client.post("/x/tags/commit", content=b" " * 101)).status_code == 413
+
+
+@pytest.mark.parametrize("length", ["1" * 19, "1" * 5000, "-1", "+1", "1_0", ""])
+async def test_no_length_is_read_that_is_none(client, length):
+    assert (await client.post("/json", content=b"{}", headers={"content-length": length})).status_code == 413
 
 
 async def test_every_answer_has_the_security_headers_and_an_id(client):
