@@ -2,7 +2,7 @@
 
 import sys
 import webbrowser
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from gateway.client.demand import Demand
 from gateway.client.profile import Login
@@ -41,7 +41,7 @@ class Terminal:
 
 def find_person() -> Person | None:
     """Return the person at the terminal; None where nobody would read what we write."""
-    return Terminal() if sys.stdin.isatty() and sys.stderr.isatty() else None
+    return Terminal() if _is_terminal(sys.stdin) and _is_terminal(sys.stderr) else None
 
 
 def asking(person: Person) -> LogInAgain:
@@ -63,6 +63,11 @@ def asking(person: Person) -> LogInAgain:
         return stronger
 
     return again
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    # A service may have closed its standard streams, or have none.
+    return stream is not None and not stream.closed and stream.isatty()
 
 
 def _write(text: str) -> None:

@@ -81,6 +81,13 @@ def test_a_job_whose_token_stands_in_the_environment_logs_in(run, url, platforms
     assert me["name"].startswith("repo:acme/train")
 
 
+def test_a_jobs_token_may_be_bound_to_a_key(run, url, platforms):
+    token = platforms.github(AUDIENCE)
+    code, (me,), err = run("whoami", GATEWAY_URL=url, GATEWAY_WORKLOAD_TOKEN=token, GATEWAY_DPOP="1")
+    assert code == 0, err
+    assert me["kind"] == "workload"
+
+
 class Slow:
     """A disk or a network that makes each file take its time."""
 

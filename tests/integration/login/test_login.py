@@ -61,6 +61,17 @@ def test_a_token_that_the_gateway_does_not_trust_is_refused_with_a_reason(run, u
     assert problem["hint"]
 
 
+def test_a_token_of_another_gateway_is_refused_with_its_name(gateway, run, person, url, serve_gateway, tmp_path):
+    other = serve_gateway({})
+    log_in(gateway("login", other, "--json"), person("ada"))
+    token = json.loads((tmp_path / "home" / "profiles" / "default.json").read_text())["token"]
+    code, _, err = run("whoami", GATEWAY_URL=url, GATEWAY_TOKEN=token)
+    problem = json.loads(err)
+    assert (code, problem["code"]) == (21, "unknown-issuer")
+    assert other in problem["detail"]
+    assert token.split(".")[1] not in err
+
+
 def test_a_login_that_nobody_answers_ends_in_time(run, url):
     code, lines, err = run("login", url, "--timeout", 1)
     assert code == 24
@@ -97,6 +108,11 @@ def test_profiles_keep_two_people_apart(gateway, run, person, url):
         log_in(gateway("login", url, "--json", "--profile", name), person(name))
     assert [run("whoami", "--profile", name)[1][0]["name"] for name in ("ada", "ivan")] == ["ada", "ivan"]
     assert run("whoami", GATEWAY_PROFILE="ivan")[1][0]["name"] == "ivan"
+    (listed,) = run("profiles", GATEWAY_PROFILE="ivan")[1]
+    assert [(one["profile"], one["chosen"], one["ended"]) for one in listed] == [
+        ("ada", False, False),
+        ("ivan", True, False),
+    ]
 
 
 def test_a_job_logs_in_with_its_token(run, url, stack):

@@ -28,6 +28,14 @@ def test_nobody_is_reached_through_a_pipe(monkeypatch, stream):
     assert find_person() is None
 
 
+def test_nobody_is_reached_where_there_are_no_streams(monkeypatch):
+    closed = Screen()
+    closed.close()
+    for stream in (None, closed):
+        monkeypatch.setattr(sys, "stdin", stream)
+        assert find_person() is None
+
+
 def test_a_person_at_a_terminal_is_reached(monkeypatch):
     for name in ("stdin", "stderr"):
         monkeypatch.setattr(sys, name, Screen())
