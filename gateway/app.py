@@ -8,7 +8,6 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import httpx
 from fastapi import FastAPI
@@ -39,7 +38,6 @@ from gateway.broker.sign_in import SignIn
 from gateway.broker.streams import Streams
 from gateway.catalog.cache import CachedPages, PageCache
 from gateway.clock import Clock, utc_now
-from gateway.errors import InvalidConfiguration
 from gateway.identity import Authentication, GatewayTokens, Issuers, Nonces, Proofs, TokenExchange
 from gateway.keys.datakeys import DataKeys, link_secret
 from gateway.keys.vault import TransitVault
@@ -56,6 +54,7 @@ from gateway.state.recent import RecentCatalog
 from gateway.state.revocations import SqlRevocations
 from gateway.state.schema import migrate
 from gateway.state.used_proofs import SqlUsedProofs
+from gateway.storage.credentials import WatchedCredentials, read_credentials
 from gateway.storage.s3 import S3ObjectStore
 
 log = logging.getLogger(__name__)
@@ -84,7 +83,7 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         vault = TransitVault(settings.vault, clock)
         opened.callback(vault.close)
         http = await opened.enter_async_context(httpx.AsyncClient(timeout=_ISSUER_TIMEOUT_SECONDS, trust_env=False))
-        bucket, credentials = bucket_of(settings.storage), credentials_of(settings.storage)
+        bucket, credentials = bucket_of(settings.storage), WatchedCredentials(settings.storage, clock)
         objects = S3ObjectStore(bucket, credentials, timeout=settings.storage.timeout)
         notary = _notary(settings, journal, vault, clock)
         opened.push_async_callback(notary.close)
@@ -233,7 +232,7 @@ def credentials_of(storage: StorageSettings) -> StorageCredentials:
     Raises:
         InvalidConfiguration: a secret's file cannot be read.
     """
-    return StorageCredentials(_secret(storage.access_key_id_file), _secret(storage.secret_access_key_file))
+    return read_credentials(storage)
 
 
 def _notary(settings: Settings, journal: Journal, vault: TransitVault, clock: Clock) -> Notary:
@@ -246,13 +245,6 @@ def _notary(settings: Settings, journal: Journal, vault: TransitVault, clock: Cl
         interval=settings.audit.checkpoint_interval,
         events=settings.audit.checkpoint_events,
     )
-
-
-def _secret(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
-        raise InvalidConfiguration(f"The secret in {file} cannot be read.") from error
 
 
 def _pages_of(objects: ObjectStore, keys: DataKeys) -> PagesOf:

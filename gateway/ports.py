@@ -3,7 +3,7 @@
 Every coroutine here may raise the `Unavailable` of its part (`VaultUnavailable`, `StorageUnavailable`, …).
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -115,6 +115,15 @@ class StorageCredentials:
     session_token: str | None = field(default=None, repr=False)
     expires_at: datetime | None = None
     """When S3 stops taking them, and so every link that they signed."""
+
+
+CredentialSource = Callable[[], StorageCredentials]
+"""Returns the credentials in force at the moment: they may be replaced while we run."""
+
+
+def always(credentials: StorageCredentials) -> CredentialSource:
+    """Return a source of credentials that never change."""
+    return lambda: credentials
 
 
 @dataclass(frozen=True, slots=True)

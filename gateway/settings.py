@@ -70,6 +70,12 @@ class StorageSettings(_Section):
     region: str = "us-east-1"
     access_key_id_file: Path
     secret_access_key_file: Path
+    session_token_file: Path | None = None
+    """With temporary credentials. All these files are read again when they change."""
+    expires_at_file: Path | None = None
+    """When they end, like 2030-01-31T12:00:00Z: no link that they sign lives longer."""
+    iam_endpoint: str | None = None
+    """Where access keys are replaced, if not at the endpoint itself; AWS's is https://iam.amazonaws.com."""
     timeout: Seconds = timedelta(seconds=20)
 
 

@@ -1,6 +1,7 @@
 """`gateway revoke`: takes back what was given out."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,38 +14,59 @@ from gateway.model import RevocationKind
 
 
 def revoke(
-    kind: Annotated[RevocationKind, typer.Argument(help="What it is.")],
+    kind: Annotated[RevocationKind | None, typer.Argument(help="What it is.", show_default=False)] = None,
     value: Annotated[
         str,
         typer.Argument(
             help="A link's or lease's id, a dataset's or model's name, ISSUER/NAME of a principal; of logins "
             "ISSUER/SUBJECT, ISSUER/CLIENT, an issuer's alias or a token's jti."
         ),
-    ],
+    ] = "",
     freeze: Annotated[
         str, typer.Option("--freeze", metavar="TIME", help="Give nothing new either, for 90s, 30m, 12h or 3d.")
     ] = "",
     before: Annotated[
         str, typer.Option("--before", metavar="MOMENT", help="Only what was issued up to then: 2026-01-31T12:00:00Z.")
     ] = "",
+    rotate: Annotated[
+        bool,
+        typer.Option("--rotate-signer", help="Replace S3's signing key, on the gateway's own machine: ends all links."),
+    ] = False,
+    config: Annotated[Path, typer.Option(help="The gateway's settings, for --rotate-signer.")] = Path("gateway.toml"),
     as_json: Json = False,
     url: Url = None,
     profile: Profile = None,
 ) -> None:
     """Revoke all that was given out on something: known to every gateway within five seconds.
 
-    Direct links that are out live until they end, as S3 takes nothing back.
+    Direct links that are out live until they end, as S3 takes nothing back, unless the key goes that signed them all.
 
     Example: gateway revoke principal people/ada --freeze 1h
     """
-    with Gateway(url, profile=profile) as gateway:
-        until = gateway.revoke(
-            kind, value, freeze_seconds=life(freeze) if freeze else 0, before=moment(before) if before else None
-        )
+    if kind is None and not rotate:
+        raise InvalidInput("There is nothing to revoke.", hint="Name it, as in 'gateway revoke lease ID'.")
+    if kind is not None:
+        with Gateway(url, profile=profile) as gateway:
+            until = gateway.revoke(
+                kind, value, freeze_seconds=life(freeze) if freeze else 0, before=moment(before) if before else None
+            )
+        if as_json:
+            write_json({"kind": kind.value, "value": value, "issued_before": until})
+        else:
+            typer.echo(f"Revoked: all of {kind} {value} that was issued up to {until:%Y-%m-%d %H:%M:%S} UTC.")
+    if rotate:
+        _rotate_signer(config, as_json=as_json)
+
+
+def _rotate_signer(config: Path, *, as_json: bool) -> None:
+    from gateway import settings  # noqa: PLC0415 -- the base install has none
+    from gateway.storage.rotation import rotate_signer  # noqa: PLC0415 -- the same
+
+    done = rotate_signer(settings.load(config).storage)
     if as_json:
-        write_json({"kind": kind.value, "value": value, "issued_before": until})
+        write_json({"created": done.created, "deleted": done.deleted})
         return
-    typer.echo(f"Revoked: all of {kind} {value} that was issued up to {until:%Y-%m-%d %H:%M:%S} UTC.")
+    typer.echo(f"S3's signing key is {done.created} now; links that {done.deleted} signed are dead.")
 
 
 def moment(text: str) -> datetime:

@@ -86,6 +86,8 @@ class SeaweedFS:
 def _options(data: Path, ports: dict[str, int], bucket: str) -> list[str]:
     listen = [f"-{role}.port={port}" for role, port in ports.items()]
     grpc = [f"-{role}.port.grpc={port + GRPC_OFFSET}" for role, port in ports.items()]
+    # Users may replace their own access keys, as with AWS's IAM: `gateway revoke --rotate-signer`.
+    replaceable = ["-s3.iam.readOnly=false"]
     unused = ["-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false", "-master.telemetry=false"]
     return [
         f"-dir={data}",
@@ -95,5 +97,6 @@ def _options(data: Path, ports: dict[str, int], bucket: str) -> list[str]:
         "-volume.preStopSeconds=0",  # there is no second server that would have to take over
         *listen,
         *grpc,
+        *replaceable,
         *unused,
     ]

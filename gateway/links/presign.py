@@ -15,7 +15,7 @@ from gateway.clock import Clock
 from gateway.errors import InvalidConfiguration, InvalidInput, InvalidPath, StorageUnavailable
 from gateway.links import sigv4
 from gateway.model import Link, LinkMode
-from gateway.ports import Bucket, StorageCredentials
+from gateway.ports import Bucket, CredentialSource, StorageCredentials, always
 
 MAX_TTL = timedelta(days=7)
 """SigV4's own limit on X-Amz-Expires; the least is a second."""
@@ -51,6 +51,10 @@ class _Stamp:
     scope: str
     query: str
     mac: sigv4.SigningMac
+    token: str = field(repr=False)
+    """The parameter of a session token, or nothing."""
+    ends_at: datetime | None
+    """When the credentials end."""
     lives: dict[timedelta, _Life] = field(default_factory=dict)
     """Filled as lengths are asked for, and forgotten with the second."""
 
@@ -59,6 +63,7 @@ class _Stamp:
         signed_at = now.astimezone(UTC).replace(microsecond=0)
         date = signed_at.strftime("%Y%m%dT%H%M%SZ")
         scope = sigv4.credential_scope(day=date[:8], region=region)
+        token = credentials.session_token
         return cls(
             signed_at=signed_at,
             until=signed_at + _SECOND,
@@ -73,6 +78,8 @@ class _Stamp:
                     }
                 )
             ),
+            token=f"&X-Amz-Security-Token={sigv4.uri_encode(token)}" if token else "",
+            ends_at=credentials.expires_at,
             mac=sigv4.SigningMac(sigv4.signing_key(credentials.secret_access_key, day=date[:8], region=region)),
         )
 
@@ -82,21 +89,19 @@ class Presigner:
 
     Args:
         bucket: Where clients reach it.
-        credentials: Who signs; a link never outlives them.
+        credentials: Who signs, or what says who does at the moment; a link never outlives them.
         clock: Gives the time of signing.
 
     Raises:
         InvalidConfiguration: the endpoint or the bucket's name cannot be written into a URL.
     """
 
-    def __init__(self, bucket: Bucket, credentials: StorageCredentials, *, clock: Clock) -> None:
+    def __init__(self, bucket: Bucket, credentials: StorageCredentials | CredentialSource, *, clock: Clock) -> None:
         self._origin, self._host, self._base = _address(bucket)
         self._region = bucket.region
-        self._credentials = credentials
+        self._credentials = always(credentials) if isinstance(credentials, StorageCredentials) else credentials
         self._clock = clock
-        token = credentials.session_token
-        self._token = f"&X-Amz-Security-Token={sigv4.uri_encode(token)}" if token else ""
-        self._stamp = _Stamp.make(clock(), credentials, self._region)
+        self._stamp = _Stamp.make(clock(), self._credentials(), self._region)
 
     def sign(
         self,
@@ -124,7 +129,7 @@ class Presigner:
         signed = sigv4.sign_headers(self._host, *(headers or {}).items())
         names = f"&X-Amz-SignedHeaders={signed.names.replace(';', '%3B')}"
         # As botocore writes them, and as they are sorted for signing: ours have capitals, which come first.
-        sent, canonical = f"{life.query}{names}{self._token}", f"{life.query}{self._token}{names}"
+        sent, canonical = f"{life.query}{names}{stamp.token}", f"{life.query}{stamp.token}{names}"
         if query:
             parameters = _encode_parameters(query)
             sent, canonical = "&".join([*parameters, sent]), "&".join([canonical, *sorted(parameters, key=_name)])
@@ -145,9 +150,9 @@ class Presigner:
         life = self._life_of(stamp, expires_in)
         signed = sigv4.sign_headers(self._host)
         names = f"&X-Amz-SignedHeaders={signed.names}"
-        request = sigv4.canonical_request(method, "\0", f"{life.query}{self._token}{names}", signed)
+        request = sigv4.canonical_request(method, "\0", f"{life.query}{stamp.token}{names}", signed)
         before, _, after = request.partition("\0")  # a path holds no such character
-        start, end = self._origin, f"?{life.query}{names}{self._token}&X-Amz-Signature="
+        start, end = self._origin, f"?{life.query}{names}{stamp.token}&X-Amz-Signature="
         urls = []
         for key in keys:
             path = self._base + _encode_key(key)
@@ -160,7 +165,7 @@ class Presigner:
         stamp = self._stamp
         if not stamp.signed_at <= now < stamp.until:
             # Two threads may both come here; both make the same stamp.
-            stamp = self._stamp = _Stamp.make(now, self._credentials, self._region)
+            stamp = self._stamp = _Stamp.make(now, self._credentials(), self._region)
         return stamp
 
     def _life_of(self, stamp: _Stamp, expires_in: timedelta) -> _Life:
@@ -175,9 +180,9 @@ class Presigner:
         """Return the link's whole seconds of life, counted from the stamp as S3 counts them."""
         if not _SECOND <= expires_in <= MAX_TTL:
             raise InvalidInput("A link lives from 1 second to 7 days.")
-        if self._credentials.expires_at is None:
+        if stamp.ends_at is None:
             return expires_in // _SECOND
-        left = min(expires_in, self._credentials.expires_at - stamp.signed_at)
+        left = min(expires_in, stamp.ends_at - stamp.signed_at)
         if left < _SECOND:
             raise StorageUnavailable("The credentials that sign links to S3 have expired.")
         return left // _SECOND

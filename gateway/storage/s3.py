@@ -9,6 +9,7 @@ import re
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -21,7 +22,7 @@ from obstore.exceptions import BaseError, GenericError, PermissionDeniedError, U
 from obstore.store import S3Store
 
 from gateway.errors import IncompleteUpload, InvalidPath, NotFound, StorageUnavailable
-from gateway.ports import Bucket, StorageCredentials, StoredObject
+from gateway.ports import Bucket, CredentialSource, StorageCredentials, StoredObject, always
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -48,16 +49,34 @@ class S3ObjectStore:
 
     Args:
         bucket: Where it is.
-        credentials: Who we are.
+        credentials: Who we are, or what says who we are at the moment.
         timeout: The longest silence of S3 within an answer, and the longest that repeated attempts go on.
     """
 
-    def __init__(self, bucket: Bucket, credentials: StorageCredentials, *, timeout: timedelta) -> None:
+    def __init__(
+        self, bucket: Bucket, credentials: StorageCredentials | CredentialSource, *, timeout: timedelta
+    ) -> None:
         self._bucket = bucket.name
-        self._store = _obstore(bucket, credentials, timeout)
-        self._control = _boto3(bucket, credentials, timeout)
+        self._credentials = always(credentials) if isinstance(credentials, StorageCredentials) else credentials
+        self._connect = partial(_connect, bucket, timeout=timeout)
+        self._clients = self._connect(self._credentials())
         self._locks: bool | None = None
         """Whether the bucket has Object Lock, once it was asked."""
+
+    @property
+    def _store(self) -> S3Store:
+        return self._current().store
+
+    @property
+    def _control(self) -> "S3Client":
+        return self._current().control
+
+    def _current(self) -> "_Clients":
+        """Return the clients of the credentials in force; what was begun with others ends with them."""
+        credentials = self._credentials()
+        if credentials != self._clients.credentials:
+            self._clients = self._connect(credentials)
+        return self._clients
 
     async def get(self, key: str) -> bytes:
         """Return a small object whole. Raises `NotFound`."""
@@ -210,6 +229,19 @@ def _translated(error: ClientError, what: str, key: str) -> IncompleteUpload | N
     # The code alone: the message and the rest of the answer are S3's own text.
     said = code if _ERROR_CODE.fullmatch(code) else "an unknown code"
     return StorageUnavailable(f"S3 failed when asked to {what} ({said}).", hint="Try again; see if S3 is up.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Clients:
+    """The two clients, as one user of S3."""
+
+    credentials: StorageCredentials
+    store: S3Store
+    control: "S3Client"
+
+
+def _connect(bucket: Bucket, credentials: StorageCredentials, *, timeout: timedelta) -> _Clients:
+    return _Clients(credentials, _obstore(bucket, credentials, timeout), _boto3(bucket, credentials, timeout))
 
 
 def _obstore(bucket: Bucket, credentials: StorageCredentials, timeout: timedelta) -> S3Store:

@@ -326,3 +326,14 @@ def test_one_that_cannot_be_signed_refuses_all(clock, method, key):
     signer = Presigner(Bucket("https://s3.example.com", "bucket", "r"), StorageCredentials("AKID", "s"), clock=clock)
     with pytest.raises(InvalidInput):
         signer.sign_all(method, ["a", key], expires_in=timedelta(minutes=1))
+
+
+def test_a_replaced_credential_signs_from_the_next_second_on(clock):
+    found = [StorageCredentials("OLD", "old"), StorageCredentials("NEW", "new", "token")]
+    signer = Presigner(Bucket("https://s3.example.com", "bucket", "r"), lambda: found[0], clock=clock)
+    minute = timedelta(minutes=1)
+    assert "Credential=OLD" in signer.sign("GET", "a", expires_in=minute).url
+    del found[0]
+    clock.advance(timedelta(seconds=1))
+    fresh = Presigner(Bucket("https://s3.example.com", "bucket", "r"), found[0], clock=clock)
+    assert signer.sign("GET", "a", expires_in=minute).url == fresh.sign("GET", "a", expires_in=minute).url
