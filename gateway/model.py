@@ -447,11 +447,14 @@ def marks_of(
 
     >>> ada = Principal("people", "1", PrincipalKind.USER, "ada")
     >>> [mark.value for mark in marks_of(ada, ResourceName.parse("dataset/vision/digits"), lease="0f" * 16)]
-    ['people/ada', 'dataset/vision/digits', '0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f']
+    ['people/ada', 'dataset/vision/digits', 'people/1', 'people', '0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f']
     """
     marks = [
         Mark(RevocationKind.PRINCIPAL, f"{principal.issuer}/{principal.name}"),
         Mark(RevocationKind.RESOURCE, str(resource)),
+        # A login that is taken back takes along what was issued to it.
+        Mark(RevocationKind.SUBJECT, f"{principal.issuer}/{principal.subject}"),
+        Mark(RevocationKind.ISSUER, principal.issuer),
     ]
     if link is not None:
         marks.append(Mark(RevocationKind.LINK, link))

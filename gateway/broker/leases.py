@@ -164,4 +164,6 @@ def _holder(caller: Caller, lease: Lease | None) -> dict[str, str]:
 def _marks(lease: Lease) -> tuple[Mark, ...]:
     holder = Mark(RevocationKind.PRINCIPAL, f"{lease.issuer}/{lease.holder}")
     resources = (Mark(RevocationKind.RESOURCE, str(name)) for name in lease.resources)
-    return (holder, Mark(RevocationKind.LEASE, lease.id), *resources)
+    subject = Mark(RevocationKind.SUBJECT, f"{lease.issuer}/{lease.subject}")
+    issuer = Mark(RevocationKind.ISSUER, lease.issuer)
+    return (holder, subject, issuer, Mark(RevocationKind.LEASE, lease.id), *resources)

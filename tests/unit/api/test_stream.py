@@ -85,7 +85,7 @@ class TestRefusals:
         assert answer.status_code == 403
         assert "url" not in answer.text
 
-    @pytest.mark.parametrize("mark", [0, 1, 2])
+    @pytest.mark.parametrize("mark", range(5))
     async def test_a_revoked_link_is_refused_and_recorded(self, digits, mark):
         url = await digits.stream_link()
         claims = digits.stream_links.open(url.rpartition("/")[2], source_ip="")
