@@ -7,6 +7,7 @@ breaks something starts a gateway for itself with `start_gateway`. All of them d
 import asyncio
 import contextlib
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -205,6 +206,37 @@ def serve(file, url):
     )
 
 
+SECRETS = {
+    "a JWT": rb"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}",
+    "an Authorization header's value": rb"(?i)\b(?:bearer|dpop) [\w.-]{20,}",
+    "a presigned link": rb"X-Amz-(?:Signature|Credential|Security-Token)=",
+    "a stream link": rb"/d/[\w-]{32,}",
+    "32 bytes in base64": rb"(?<![\w+/=.-])[\w+/-]{43}=?(?![\w+/=-])",
+    "Vault's token": rb"\bhv[sb]\.\w{20,}|\b[sb]\.\w{24,}",
+}
+"""What a secret of ours looks like, wherever it came from."""
+
+
+def secrets_in(content):
+    """Say what kinds of secrets are in what a gateway wrote."""
+    return [kind for kind, form in SECRETS.items() if re.search(form, content)]
+
+
+def check_what_was_written(served):
+    """Nothing went wrong unforeseen, and no secret is in a log, a journal, or what a sink wrote."""
+    log = (served.folder / "gateway.log").read_text()
+    assert "unexpected failure" not in log, log
+    for file in served.folder.rglob("*"):
+        if file.is_file() and file.suffix in {".log", ".ndjson", ".jsonl"}:
+            assert not secrets_in(file.read_bytes()), file
+
+
+@pytest.fixture(name="secrets_in")
+def find_secrets():
+    """Says what kinds of secrets are in what a gateway wrote."""
+    return secrets_in
+
+
 @pytest.fixture(scope="session")
 def shared(stack, s3, tmp_path_factory):
     """The gateway that all tests of this worker share."""
@@ -217,8 +249,7 @@ def shared(stack, s3, tmp_path_factory):
         yield served
     finally:
         served.process.stop()
-    log = (folder / "gateway.log").read_text()
-    assert "unexpected failure" not in log, log
+    check_what_was_written(served)
 
 
 @pytest.fixture
@@ -244,6 +275,8 @@ def start_gateway(stack, bucket, tmp_path):
     yield start
     for served in started:
         served.process.stop()
+    for served in started:
+        check_what_was_written(served)
 
 
 @pytest.fixture(scope="session")
