@@ -78,7 +78,13 @@ class TestRefusals:
         assert (await digits.ask("trainer", "GET", "/v1/leases")).json() == {"leases": []}
 
     @pytest.mark.parametrize(
-        "revoked", [{"kind": "principal", "value": "people/trainer"}, {"kind": "resource", "value": DIGITS}]
+        "revoked",
+        [
+            {"kind": "principal", "value": "people/trainer"},
+            {"kind": "subject", "value": "people/s-trainer"},
+            {"kind": "issuer", "value": "people"},
+            {"kind": "resource", "value": DIGITS},
+        ],
     )
     async def test_a_lease_ends_with_its_holder_and_its_resource(self, digits, revoked):
         lease = await make(digits)
