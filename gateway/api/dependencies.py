@@ -1,5 +1,9 @@
-"""What routes are handed: the use cases, the caller, and names parsed from the path."""
+"""What routes are handed: the use cases, the caller, and names parsed from the path.
 
+All are coroutines, though most await nothing: FastAPI sends plain functions to a thread, each one.
+"""
+
+import re
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
@@ -14,8 +18,10 @@ _bearer = HTTPBearer(
     auto_error=False, description="A gateway token, from POST /oauth2/token, or an issuer's access token."
 )
 
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
-def the_broker(request: Request) -> Broker:
+
+async def the_broker(request: Request) -> Broker:
     """Return the use cases of this application."""
     broker: Broker = request.app.state.broker
     return broker
@@ -24,7 +30,7 @@ def the_broker(request: Request) -> Broker:
 UseCases = Annotated[Broker, Depends(the_broker)]
 
 
-def came_from(request: Request) -> Origin:
+async def came_from(request: Request) -> Origin:
     """Return where the request came from.
 
     The address is the connection's own, since forwarded headers are the sender's word.
@@ -33,7 +39,14 @@ def came_from(request: Request) -> Origin:
         request_id=str(request.scope["request_id"]),
         source_ip=request.client.host if request.client else "",
         secure=request.url.scheme == "https",
+        trace_id=_trace_id(request.headers.get("traceparent", "")),
     )
+
+
+def _trace_id(traceparent: str) -> str:
+    """Return the trace that a caller says it is part of, if it says so in the one form (W3C Trace Context 3.2)."""
+    found = _TRACEPARENT.fullmatch(traceparent)
+    return found[1] if found and found[1].strip("0") else ""
 
 
 Came = Annotated[Origin, Depends(came_from)]
@@ -59,7 +72,7 @@ async def authenticated(
 Authenticated = Annotated[Caller, Depends(authenticated)]
 
 
-def resource_name(
+async def resource_name(
     kind: ResourceKind, namespace: Annotated[str, Path(max_length=80)], name: Annotated[str, Path(max_length=80)]
 ) -> ResourceName:
     """Return the resource that the path names."""
@@ -69,7 +82,7 @@ def resource_name(
 Named = Annotated[ResourceName, Depends(resource_name)]
 
 
-def version_ref(ref: Annotated[str, Path(max_length=80)]) -> VersionRef:
+async def version_ref(ref: Annotated[str, Path(max_length=80)]) -> VersionRef:
     """Return the version that the path refers to."""
     return VersionRef.parse(ref)
 

@@ -146,6 +146,7 @@ def decided(  # noqa: PLR0913  # one for each thing that the event says
     between: tuple[str, str] | None = None,
     intent: bool = False,
     failure: str | None = None,
+    trace_id: str = "",
 ) -> Object:
     """Return the event of a decision, and of what came of it (API Activity).
 
@@ -161,6 +162,7 @@ def decided(  # noqa: PLR0913  # one for each thing that the event says
             the two, in the manifest's order.
         intent: Whether the work is still to be done.
         failure: The code of the error that the request ended with; a denied one's is `access-denied` otherwise.
+        trace_id: The caller's trace, 32 hex digits.
 
     Raises:
         ValueError: a fact is not one that an event may hold.
@@ -186,6 +188,7 @@ def decided(  # noqa: PLR0913  # one for each thing that the event says
         | _reason(code)
         | {"api": api, "resources": [ocsf.resource(request, version)]}
         | ({"unmapped": {"first": ocsf.text(between[0]), "last": ocsf.text(between[1])}} if between else {})
+        | ({"trace": {"uid": trace_id}} if trace_id else {})
     )
 
 

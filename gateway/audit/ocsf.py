@@ -34,7 +34,7 @@ class EventClass(Enum):
     DATASTORE = (6005, "Datastore Activity", {1: "Read"})
 
 
-_GUARDED = frozenset({EventClass.API, EventClass.DATASTORE})
+_PROFILES = {EventClass.API: ["security_control", "trace"], EventClass.DATASTORE: ["security_control"]}
 """The classes whose events carry a decision, in the fields of OCSF's profile for security controls."""
 
 
@@ -81,8 +81,8 @@ def base(  # noqa: PLR0913  # one for each thing that differs
         "version": VERSION,
         "product": PRODUCT,
     }
-    if kind in _GUARDED:
-        metadata["profiles"] = ["security_control"]
+    if kind in _PROFILES:
+        metadata["profiles"] = _PROFILES[kind]
     if request_id:
         metadata["correlation_uid"] = text(request_id)
     return {

@@ -42,6 +42,9 @@ COLUMNS = {
 }
 """Each column, and what it is of a line's `seq` and `event`. What an event does not say is empty."""
 
+PARQUET = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 2048"
+"""How the archive is written: in groups so small that a question about one principal passes most of them by."""
+
 MEMORY = "512MB"
 """What DuckDB may hold at a time; a longer question goes to the disk."""
 
@@ -63,6 +66,7 @@ def connect(*, readable: Sequence[Path] = ()) -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": False,
         }
     )
+    database.execute("SET enable_progress_bar = false")  # it would be drawn on the standard output
     if readable:
         folders = ", ".join(f"'{_text(str(folder))}'" for folder in readable)
         database.execute(f"SET allowed_directories = [{folders}]")
@@ -84,9 +88,9 @@ def journal_rows(instance: str, files: str, where: str) -> str:
     return f"SELECT * FROM ({rows}) WHERE {where}"  # noqa: S608
 
 
-def archived_rows(files: str, where: str) -> str:
+def archived_rows(files: str, where: str, *, columns: Sequence[str] = ("instance", *COLUMNS)) -> str:
     """Return SQL for the rows of archived files; `files` names the parameter, `where` is a condition on the columns."""
-    names = ", ".join(f'"{name}"' for name in ("instance", *COLUMNS))
+    names = ", ".join(f'"{name}"' for name in columns)
     return f"SELECT {names} FROM read_parquet({files}) WHERE {where}"  # noqa: S608
 
 
@@ -102,7 +106,7 @@ def lines_to_parquet(instance: str, lines: str, parquet: str) -> None:
     rows = f"SELECT x.seq AS seq, x.event AS event, line FROM ({line} FROM read_ndjson_objects($lines))"  # noqa: S608
     with connect() as database:
         named = f"SELECT $instance::VARCHAR AS instance, {_PICKED}, line FROM ({rows}) ORDER BY seq"  # noqa: S608
-        copy = f"COPY ({named}) TO '{_text(parquet)}' (FORMAT parquet, COMPRESSION zstd)"
+        copy = f"COPY ({named}) TO '{_text(parquet)}' ({PARQUET})"
         database.execute(copy, {"lines": lines, "instance": instance})
 
 

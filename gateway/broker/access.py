@@ -22,6 +22,8 @@ class Origin:
     source_ip: str
     secure: bool
     """Whether it came over TLS."""
+    trace_id: str = ""
+    """The caller's trace (W3C Trace Context), 32 hex digits; empty if it named none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class Grant:
     """The first and the last of the paths that were decided at once."""
     failure: GatewayError | None = None
     """What an allowed request of many ended with."""
+    consequences: list[Mapping[str, object]] = field(default_factory=list)
+    """Events of what came of it, which are recorded with it if nothing failed."""
 
 
 class Guard:
@@ -195,7 +199,9 @@ class Guard:
             yield grant
 
     async def _record(self, grants: Sequence[Grant], error: Exception | None = None) -> None:
-        await self._journal.append_all([self._event(grant, error=error) for grant in grants])
+        events = [self._event(grant, error=error) for grant in grants]
+        further = [one for grant in grants for one in grant.consequences] if error is None else []
+        await self._journal.append_all(events + further)
 
     def _event(self, grant: Grant, *, error: Exception | None = None, intent: bool = False) -> Mapping[str, object]:
         return event.decided(
@@ -209,6 +215,7 @@ class Guard:
             between=grant.between,
             intent=intent,
             failure=_code(refusal_of(grant) or error or grant.failure),
+            trace_id=grant.caller.origin.trace_id,
         )
 
 

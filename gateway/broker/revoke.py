@@ -1,8 +1,10 @@
 """Takes back what was given out: a link, a lease, all of a principal's, all of a dataset's; everywhere in seconds."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from gateway.audit import event
 from gateway.broker.access import Caller, Guard
 from gateway.clock import Clock
 from gateway.errors import InvalidInput
@@ -16,6 +18,9 @@ KEPT = timedelta(days=31)
 LOGINS_KEPT = timedelta(days=400)
 """Longer than issuers' tokens should live; `max_token_age` in an issuer's settings sees to it that they do not."""
 MAX_FREEZE = timedelta(days=30)
+
+_ACCOUNTS = frozenset({RevocationKind.PRINCIPAL, RevocationKind.SUBJECT})
+"""What is somebody's account at an issuer."""
 
 _LOGINS = frozenset({RevocationKind.SUBJECT, RevocationKind.TOKEN, RevocationKind.CLIENT, RevocationKind.ISSUER})
 
@@ -98,4 +103,21 @@ class Revoke:
             revocation = revocation_of(kind, checked, at=now, by=caller.principal, freeze=freeze, before=before)
             grant.facts["freeze_seconds"] = int(freeze.total_seconds())
             await self._revocations.add(revocation)
+            if kind in _ACCOUNTS:
+                grant.consequences.append(_disabled(caller, revocation, at=self._clock()))
             return revocation
+
+
+def _disabled(caller: Caller, revocation: Revocation, *, at: datetime) -> Mapping[str, object]:
+    """Return the event of somebody's account being shut out."""
+    issuer, _, whom = revocation.value.partition("/")
+    origin = caller.origin
+    return event.account_disabled(
+        caller.principal,
+        issuer,
+        whom,
+        at=at,
+        request_id=origin.request_id,
+        source_ip=origin.source_ip,
+        frozen_until=revocation.issued_before,
+    )

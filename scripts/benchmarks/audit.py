@@ -2,21 +2,29 @@
 
 import asyncio
 import hashlib
+import json
 import os
+import subprocess
+import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import uvloop
-from harness import Row, Seconds, side_by_side
+from harness import Row, Seconds, side_by_side, timed
 
 from gateway.audit.canonical import encode_event
 from gateway.audit.chain import verify
 from gateway.audit.event import decided
 from gateway.audit.journal import Journal
 from gateway.audit.ocsf import Object
+from gateway.audit.question import Question
+from gateway.audit.record import Head, genesis, seal
+from gateway.audit.search import Sources, search
 from gateway.audit.segments import read_lines
+from gateway.audit.table import PARQUET, connect, lines_to_parquet
 from gateway.audit.writer import data_sync
 from gateway.clock import utc_now
 from gateway.model import AccessRequest, Decision, Outcome, Principal, PrincipalKind
@@ -26,6 +34,13 @@ CALLERS = 512
 """Requests in flight at a time, each of which waits for its own event."""
 GROUP = 128
 """Events of one request, where it is for many links."""
+
+ARCHIVED = int(os.environ.get("GATEWAY_BENCH_ARCHIVED", "2000000"))
+"""Events to search. Ten millions take a few minutes to make."""
+FILE_EVENTS = 20_000
+"""Events of one file, as the archive sink writes them."""
+ASKED_PER_SECOND = 5_000_000
+"""Ten millions in two seconds."""
 
 ADA = Principal("people", "5f2c", PrincipalKind.USER, "ada", frozenset({"ml-research"}), token_id="f00d")  # noqa: S106 -- its id
 REQUEST = AccessRequest(ADA, "gateway:ReadFile", "dataset/vision/digits/v3/train/images.parquet")
@@ -54,6 +69,7 @@ def run() -> Iterable[Row]:
         lines = list(read_lines(journal))
         checked = side_by_side(lambda: verify(read_lines(journal)), partial(hash_each, lines))
         yield row("verify", checked, "SHA-256 of each line", aim=0.25)
+        yield from searching(directory)
 
 
 def row(case: str, seconds: Seconds, baseline: str, aim: float | None = None) -> Row:
@@ -98,3 +114,52 @@ def hash_each(lines: Iterable[bytes]) -> None:
     """Hash lines that are in memory already."""
     for line in lines:
         hashlib.sha256(line).digest()
+
+
+def searching(directory: Path) -> Iterable[Row]:
+    """Ask for one principal's newest events, of all that are archived, and see that memory does not grow with them."""
+    files = archive(directory / "archive", ARCHIVED)
+    asked = Question(who="user-4711", limit=100)
+    taken = [timed(lambda: search(asked, Sources(files))) for _ in range(6)][1:]
+    wanted = ARCHIVED / ASKED_PER_SECOND
+    case = f"search one principal of 10,000 in {ARCHIVED:,} archived"
+    seconds = Seconds(median(taken), wanted)
+    yield Row.rate("audit", case, seconds, ARCHIVED, "events/s", baseline="10,000,000 in 2 s", aim=1)
+    whole, quarter = (memory(files[: len(files) // share]) for share in (1, 4))
+    case, ratio = f"memory of a search in {ARCHIVED:,}", quarter / whole
+    yield Row("audit", case, whole, "MB", "in a quarter of them", quarter, ratio, 0.7, ratio >= 0.7)
+
+
+def archive(folder: Path, count: int) -> list[Path]:
+    """Write files as the archive sink does, of events of ten thousand principals; return their paths.
+
+    They are made from one real event's row by DuckDB, since to make each event would take far longer than to find it.
+    """
+    folder.mkdir()
+    one = folder / "one.parquet"
+    (folder / "line").write_bytes(seal(Head(0, genesis("bench", 0)), encode_event(event()))[0])
+    lines_to_parquet("bench", str(folder / "line"), str(one))
+    varied = """SELECT * REPLACE (n + 1 AS seq, md5(n::VARCHAR) AS uid, "time" + n AS "time",
+        'user-' || hash(n) % 10000 AS who, 'u' || hash(n) % 10000 AS subject, md5('r' || n) AS request,
+        'dataset/vision/digits/v3/train/' || hash(n) % 100000 || '.parquet' AS resource,
+        '192.0.2.' || n % 256 AS origin, line || md5(n::VARCHAR) || md5('h' || n) AS line)"""
+    files = []
+    with connect() as database:
+        for start in range(0, count, FILE_EVENTS):
+            files.append(folder / f"{start:016d}.parquet")
+            rows = f"{varied} FROM read_parquet('{one}') CROSS JOIN range({start}, {start + FILE_EVENTS}) AS r(n)"
+            database.execute(f"COPY ({rows}) TO '{files[-1]}' ({PARQUET})")
+    return files
+
+
+def memory(files: Sequence[Path]) -> float:
+    """Return the MB that a process of its own holds at most while it searches."""
+    script = (
+        "import json, resource, sys; from pathlib import Path; from gateway.audit.question import Question;"
+        "from gateway.audit.search import Sources, search;"
+        "found = search(Question(who='user-4711'), Sources([Path(one) for one in json.load(sys.stdin)]));"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    )
+    names = json.dumps([str(file) for file in files])
+    found = subprocess.run([sys.executable, "-c", script], input=names, capture_output=True, text=True, check=True)
+    return float(found.stdout)

@@ -72,7 +72,7 @@ async def test_others_keep_what_they_have(digits):
 
 async def test_the_journal_tells_who_revoked_what_before_it_is_done(digits):
     await revoke(digits, kind="principal", value="people/ivan")
-    intended, done = (await digits.events())[-2:]
+    intended, done, _ = (await digits.events())[-3:]
     assert (intended["status"], done["status"]) == ("Intended", "Success")
     assert done["resources"][0]["uid"] == "principal/people/ivan"
     assert done["actor"]["user"]["name"] == "ada"
@@ -96,3 +96,11 @@ async def test_only_what_was_issued_up_to_a_moment_can_be_revoked(digits):
 )
 async def test_a_moment_that_is_to_come_or_has_no_zone_is_refused(digits, more):
     assert (await revoke(digits, kind="resource", value=DIGITS, **more)).status_code in {400, 422}
+
+
+@pytest.mark.parametrize(("kind", "told"), [("principal", [["people", "ada"]]), ("resource", [])])
+async def test_an_account_that_is_shut_out_is_an_account_change(digits, kind, told):
+    value = {"principal": "people/ada", "resource": DIGITS}[kind]
+    assert (await revoke(digits, kind=kind, value=value)).status_code == 201
+    changes = [one for one in await digits.events() if one["class_uid"] == 3001]
+    assert [[one["user"]["domain"], one["user"]["name"]] for one in changes] == told

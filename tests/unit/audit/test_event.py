@@ -70,7 +70,7 @@ def every_kind(*, ada, trainer, reading, allow, deny, third_version, origin, noo
         refused_login(WrongAudience("x"), issuer="people", **local),
         refused_link(LinkExpired("x"), **origin),
         decided(reading, allow, version=third_version, facts={"links": 2, "mode": "direct"}, **origin),
-        decided(reading, allow, intent=True, **origin),
+        decided(reading, allow, intent=True, trace_id="0af7651916cd43dd8448eb211c80319c", **origin),
         decided(reading, allow, failure="unknown-path", **origin),
         decided(reading, deny, **local),
         decided(listing, Decision(Outcome.EXPLICIT_DENY, ("a#b",), "00" * 32), **origin),

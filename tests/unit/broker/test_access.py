@@ -113,6 +113,26 @@ async def test_a_change_is_recorded_as_intent_and_as_outcome(journal):
     assert journal.outcomes == [("Intended", ""), ("Success", "")]
 
 
+async def test_what_came_of_a_change_is_recorded_with_it_unless_it_failed(journal):
+    async def revoke(error):
+        async with guard_of(journal, a=Outcome.ALLOW).changing(ADA, "gateway:Revoke", "a") as grant:
+            grant.consequences.append({"status": "Consequence"})
+            if error:
+                raise error
+
+    with pytest.raises(UnknownPath):
+        await revoke(UnknownPath("no such file"))
+    await revoke(None)
+    assert [status for status, _ in journal.outcomes] == ["Intended", "Failure", "Intended", "Success", "Consequence"]
+
+
+async def test_a_callers_trace_is_in_its_events(journal):
+    traced = Caller(ADA.principal, Origin("req-1", "127.0.0.1", secure=True, trace_id="0a" * 16))
+    async with guard_of(journal, a=Outcome.ALLOW).reading(traced, "gateway:ReadFile", "a"):
+        pass
+    assert journal.events[0]["trace"] == {"uid": "0a" * 16}
+
+
 async def test_one_refusal_refuses_a_whole_batch_and_each_item_is_recorded(journal):
     guard = guard_of(journal, a=Outcome.ALLOW)
     grants = [guard.ask(ADA, "gateway:ReadFile", name) for name in ("a", "b")]

@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 
 from gateway.api import audit, problems
-from gateway.api.dependencies import authenticated, the_broker
+from gateway.api.dependencies import _trace_id, authenticated, the_broker
 from gateway.api.middleware import Envelop
 from gateway.audit.journal import Journal
 from gateway.audit.question import Question
@@ -108,3 +108,18 @@ async def test_sinks_over_http(client):
 async def test_the_journals_own_lines(client, review):
     lines = (await client.get("/v1/audit/events?limit=1")).content
     assert list(await review.lines(OTTO, after=0, limit=1)) == [lines]
+
+
+@pytest.mark.parametrize(
+    ("traceparent", "told"),
+    [
+        ("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "0af7651916cd43dd8448eb211c80319c"),
+        ("00-00000000000000000000000000000000-b7ad6b7169203331-01", ""),
+        ("00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01", ""),
+        ("01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more", ""),
+        ("' OR 1=1", ""),
+        ("", ""),
+    ],
+)
+def test_a_trace_is_believed_in_one_form_alone(traceparent, told):
+    assert _trace_id(traceparent) == told
