@@ -109,6 +109,7 @@ class StoredToken(TokenSource):
         self._try_after = datetime.min.replace(tzinfo=UTC)
         self._login: Login | None = None
         self._credential = Credential("")
+        self._url = ""
         self._take(store.find(profile))
 
     def credential(self) -> Credential:
@@ -177,11 +178,13 @@ class StoredToken(TokenSource):
         self._take(login)
 
     def _take(self, login: Login | None) -> None:
+        if login is not None and login.url != (self._url or login.url):
+            login = None  # the profile is another gateway's by now, and its token is for nobody else
         if login is not None and (self._login is None or login.proof_key != self._login.proof_key):
             # One key object for as long as the login lasts: it remembers the server's nonces.
             self._credential = Credential("", ProofKey.load(login.proof_key) if login.proof_key else None)
         if login is not None:
-            self._credential = replace(self._credential, token=login.token)
+            self._credential, self._url = replace(self._credential, token=login.token), login.url
         self._login = login
 
 

@@ -8,7 +8,7 @@ from gateway.client.demand import Demand
 from gateway.client.dpop import ProofKey
 from gateway.client.platform import from_file
 from gateway.client.profile import Login, ProfileStore
-from gateway.client.tokens import GatewayToken, StaticToken, StoredToken, WorkloadToken
+from gateway.client.tokens import Credential, GatewayToken, StaticToken, StoredToken, WorkloadToken
 from gateway.errors import (
     GatewayUnavailable,
     IssuerUnavailable,
@@ -83,6 +83,16 @@ def test_a_new_login_takes_hold_under_way(store, clock):
     clock.advance(hours=1)
     store.save("default", Login("https://g", "people", clock() + HOUR, "new"))
     assert source.credential().token == "new"
+
+
+@pytest.mark.parametrize("ask", [lambda one: one.credential(), lambda one: one.step_up(Credential("old"), Demand())])
+def test_a_profile_that_moved_to_another_gateway_gives_it_no_token(store, clock, ask):
+    store.save("default", Login("https://g", "people", clock() + HOUR, "old"))
+    source = StoredToken(store, "default", clock=clock)
+    clock.advance(hours=1)
+    store.save("default", Login("https://other", "people", clock() + HOUR, "of-other"))
+    with pytest.raises(Unauthenticated, match="Nobody"):
+        ask(source)
 
 
 def test_a_workload_token_is_read_afresh_at_each_renewal(source, file, exchange, clock):
