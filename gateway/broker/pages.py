@@ -6,11 +6,12 @@ from collections.abc import Callable
 from gateway import envelope
 from gateway.broker.layout import page_key_in_bucket
 from gateway.catalog.packing import pack, unpack
-from gateway.errors import ContentMismatch
+from gateway.errors import ContentMismatch, IntegrityError, NotFound
 from gateway.keys.datakeys import DataKeys
 from gateway.keys.derive import object_key
 from gateway.ports import ObjectStore, PageStore
 
+LOST_HINT = "What was published should be there. Whoever runs the gateway may find it in a backup of the bucket."
 _EPOCH_BYTES = 4
 
 
@@ -26,12 +27,17 @@ class SealedPages:
         """Return the page of this hex SHA-256.
 
         Raises:
-            NotFound: there is none.
-            IntegrityError: it was altered, or is another page.
+            IntegrityError: it is gone, was altered, or is another page.
         """
-        stored = await self._objects.get(page_key_in_bucket(self._resource_id, digest))
-        epoch = int.from_bytes(stored[:_EPOCH_BYTES])
-        data_key = await self._keys.data_key(self._resource_id, epoch)
+        try:
+            stored = await self._objects.get(page_key_in_bucket(self._resource_id, digest))
+            # The epoch stands before the seal: an altered one names no key, or one that does not open it.
+            data_key = await self._keys.data_key(self._resource_id, int.from_bytes(stored[:_EPOCH_BYTES]))
+        except NotFound as error:
+            raise IntegrityError(
+                f"Manifest page {digest} of resource {self._resource_id} cannot be opened: it, or its key, is gone.",
+                hint=LOST_HINT,
+            ) from error
         page = unpack(envelope.open_sealed(self._page_key(data_key, digest), stored[_EPOCH_BYTES:]))
         if hashlib.sha256(page).hexdigest() != digest:
             raise ContentMismatch(f"Manifest page {digest} of resource {self._resource_id} has other content.")

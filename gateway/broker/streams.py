@@ -1,5 +1,6 @@
 """Serves stream links: opens the link, opens the file's key, and decrypts on the way. Constant memory."""
 
+import hmac
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -10,9 +11,12 @@ from gateway.audit import event
 from gateway.broker.access import Origin
 from gateway.broker.layout import object_key_in_bucket
 from gateway.broker.links import StreamLinksSource
+from gateway.broker.pages import LOST_HINT
 from gateway.clock import Clock
 from gateway.envelope import HEADER_BYTES, RangeDecryptor, plan_range, verify_key
-from gateway.errors import GatewayError, LinkRefused
+from gateway.errors import GatewayError, IntegrityError, InvalidDpopProof, LinkRefused, NotFound
+from gateway.identity.dpop import Call, Proofs
+from gateway.identity.encoding import decode_base64url
 from gateway.keys.datakeys import DataKeys
 from gateway.keys.derive import object_key
 from gateway.links.claims import StreamClaims
@@ -56,6 +60,7 @@ class Streams:
         *,
         revocations: Revocations,
         uses: LinkUses,
+        proofs: Proofs,
     ) -> None:
         self._stream_links = stream_links
         self._keys = keys
@@ -64,18 +69,22 @@ class Streams:
         self._clock = clock
         self._revocations = revocations
         self._uses = uses
+        self._proofs = proofs
 
-    async def open(self, token: str, method: str, origin: Origin) -> StreamClaims:
-        """Return what a link grants.
+    async def open(
+        self, token: str, call: Call, origin: Origin, *, proof: str | None = None
+    ) -> tuple[StreamClaims, str]:
+        """Return what a link grants, and the nonce for the next proof of possession if it is another.
 
         Raises:
             LinkRefused: we did not sign this link, or not for this method or this caller's network; recorded.
             LinkExpired: it was good once; recorded.
+            InvalidDpopProof, UseDpopNonce: it is bound to a key that was not proved; recorded.
             Revoked: it, its lease, its principal or its resource was revoked; recorded.
         """
         links = await self._stream_links()
         try:
-            claims = links.open(token, method=method, source_ip=origin.source_ip)
+            claims = links.open(token, method=call.method, source_ip=origin.source_ip)
         except GatewayError as error:
             await self._journal.append(
                 event.refused_link(error, at=self._clock(), request_id=origin.request_id, source_ip=origin.source_ip)
@@ -83,10 +92,22 @@ class Streams:
             raise
         try:
             await self._revocations.check(_marks(claims), issued_at=claims.issued_at)
+            nonce = await self._prove(claims.grant.restrictions.key, call, proof)
         except GatewayError as error:
             await self._refuse(_Use(claims, 0, 0, origin), error)
             raise
-        return claims
+        return claims, nonce
+
+    async def _prove(self, key: bytes | None, call: Call, proof: str | None) -> str:
+        """Return the next nonce, once the caller has proved to hold the key that the link is bound to."""
+        if key is None:
+            return ""
+        if proof is None:
+            raise InvalidDpopProof("This link is bound to a key.", hint="Send a proof of it in the header DPoP.")
+        proven = await self._proofs.verify(proof, call)
+        if not hmac.compare_digest(decode_base64url(proven.thumbprint), key):
+            raise InvalidDpopProof("The proof is of another key than the link's.")
+        return proven.next_nonce
 
     async def read(self, claims: StreamClaims, start: int, end: int, origin: Origin) -> AsyncIterator[bytes]:
         """Return the plaintext bytes `start` to `end` (exclusive), as they come and authenticate.
@@ -140,7 +161,10 @@ class Streams:
         verify_key(key, file.key_check)
         where = object_key_in_bucket(grant.resource_id, file.object_id)
         plan = plan_range(start, end, file.size)
-        header = b"".join([part async for part in self._objects.stream(where, start=0, end=HEADER_BYTES)])
+        try:
+            header = b"".join([part async for part in self._objects.stream(where, start=0, end=HEADER_BYTES)])
+        except NotFound as error:
+            raise IntegrityError("The file's object is gone from S3.", hint=LOST_HINT) from error
         decryptor = RangeDecryptor(key, header, plan)
         ciphertext = self._objects.stream(where, start=plan.ciphertext_start, end=plan.ciphertext_end)
         async for chunk in ciphertext:
