@@ -60,7 +60,9 @@ def login(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Log in through your organisation's provider, in the browser. It is renewed by itself where the provider lets it.
+    """Log in through your organisation's provider, in the browser.
+
+    The login is renewed by itself where the provider allows it, and else ends within the hour.
 
     With --json the address to log in at, or the code, is printed as a first line, so that a program can act on it.
 
