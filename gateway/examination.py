@@ -10,7 +10,7 @@ import httpx
 
 from gateway.app import bucket_of, credentials_of
 from gateway.clock import Clock, utc_now
-from gateway.errors import GatewayError, LocalFileError
+from gateway.errors import GatewayError, IntegrityError, LocalFileError, VaultUnavailable
 from gateway.identity.discovery import KeyDiscovery
 from gateway.keys.vault import TransitVault
 from gateway.policy import load_policies
@@ -73,6 +73,15 @@ def _checks(settings: Settings, opened: AsyncExitStack, clock: Clock) -> dict[st
         opened.callback(transit.close)
         await transit.check()
 
+    async def checkpoints() -> None:
+        transit = TransitVault(settings.vault, clock)
+        opened.callback(transit.close)
+        try:
+            await transit.checkpoint_keys()
+        except IntegrityError as error:
+            hint = "Run infra/vault/setup again: it makes the key that signs the journal."
+            raise VaultUnavailable("Vault has no key for checkpoints of the journal.", hint=hint) from error
+
     async def storage() -> None:
         store = S3ObjectStore(
             bucket_of(settings.storage), credentials_of(settings.storage), timeout=settings.storage.timeout
@@ -91,6 +100,7 @@ def _checks(settings: Settings, opened: AsyncExitStack, clock: Clock) -> dict[st
         "journal": journal,
         "state": state,
         "vault": vault,
+        "checkpoints": checkpoints,
         "storage": storage,
         **{f"issuer {one.alias}": issuer(one.issuer) for one in settings.issuers},
     }

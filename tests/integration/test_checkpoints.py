@@ -14,6 +14,7 @@ from gateway.audit.checkpoint import open_checkpoint
 from gateway.audit.note import VerifierKey
 from gateway.audit.tree import Tree
 from gateway.clock import utc_now
+from gateway.examination import examine
 from gateway.keys.vault import TransitVault
 from gateway.ports import Bucket, StorageCredentials
 from gateway.storage.s3 import S3ObjectStore
@@ -88,6 +89,17 @@ async def test_what_is_kept_is_written_where_the_bucket_has_no_object_lock(stack
     for body in (b"one", b"two"):
         assert not await store.keep("audit/checkpoint", body, until=datetime.now(UTC) + timedelta(hours=1))
         assert await store.get("audit/checkpoint") == body
+
+
+async def test_the_doctor_says_when_vault_has_no_key_for_checkpoints(gateway_config, own_vault_settings):
+    settings = {
+        name: str(getattr(own_vault_settings, name)) for name in ("role_id_file", "secret_id_file", "transit_mount")
+    }
+    found = {finding.name: finding async for finding in examine(gateway_config({"vault": settings}))}
+    assert found["checkpoints"].fault == "Vault has no key for checkpoints of the journal."
+    assert "infra/vault/setup" in found["checkpoints"].hint
+    found = {finding.name: finding async for finding in examine(gateway_config())}
+    assert (found["checkpoints"].fault, found["vault"].fault) == ("", "")
 
 
 def test_a_gateway_signs_archives_and_proves_what_it_did(
