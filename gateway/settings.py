@@ -7,13 +7,23 @@ import tomllib
 from datetime import time, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -21,6 +31,7 @@ from gateway.errors import InvalidConfiguration
 from gateway.model import PrincipalKind
 
 Seconds = Annotated[timedelta, Field(description="Seconds, or ISO 8601 like 'PT5M'.")]
+Patience = Annotated[timedelta, Field(gt=timedelta(0), description="Seconds, or ISO 8601 like 'PT5S'.")]
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 
 
@@ -33,8 +44,8 @@ class ServerSettings(_Section):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8420, ge=0, le=65535)
-    public_url: str = "http://127.0.0.1:8420"
-    """How clients reach us: the base of stream links and the `iss` and `aud` of gateway tokens."""
+    public_url: str = Field(default="http://127.0.0.1:8420", pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*[^\s?#/])?$")
+    """How clients reach us: the base of stream links and the `iss` and `aud` of gateway tokens. No slash at its end."""
     trusted_proxies: list[IPvAnyNetwork] = []
     """Networks of our own proxies. From there alone X-Forwarded-For and -Proto are believed, for `aws:SourceIp`."""
     max_body_bytes: int = Field(default=1 << 20, ge=1024)
@@ -58,7 +69,7 @@ class VaultSettings(_Section):
     transit_mount: str = "transit"
     namespace: str | None = None
     ca_file: Path | None = None
-    timeout: Seconds = timedelta(seconds=5)
+    timeout: Patience = timedelta(seconds=5)
 
 
 class StorageSettings(_Section):
@@ -76,7 +87,7 @@ class StorageSettings(_Section):
     """When they end, like 2030-01-31T12:00:00Z: no link that they sign lives longer."""
     iam_endpoint: str | None = None
     """Where access keys are replaced, if not at the endpoint itself; AWS's is https://iam.amazonaws.com."""
-    timeout: Seconds = timedelta(seconds=20)
+    timeout: Patience = timedelta(seconds=20)
 
 
 class AuditSettings(_Section):
@@ -102,7 +113,7 @@ class _SinkSettings(_Section):
     """Names its cursor: a sink of another name begins with the journal's first event."""
     format: Literal["ocsf", "ecs", "cef"] = "ocsf"
     batch: int = Field(default=500, ge=1, le=50_000)
-    timeout: Seconds = timedelta(seconds=30)
+    timeout: Patience = timedelta(seconds=30)
     """How long a batch may take."""
 
 
@@ -203,6 +214,12 @@ class LinkSettings(_Section):
     max_ttl: Annotated[Seconds, Field(le=timedelta(hours=1))] = timedelta(hours=1)
     cors_origins: list[Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]] = []
     """Origins whose pages may follow stream links from a browser, as browsers write them: `https://host[:port]`."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not timedelta(seconds=1) <= self.min_ttl <= self.default_ttl <= self.max_ttl:
+            raise ValueError("1 s <= min_ttl <= default_ttl <= max_ttl does not hold")
+        return self
 
 
 class LeaseSettings(_Section):
@@ -329,6 +346,11 @@ def load(file: Path) -> Settings:
         return FromFile()
     except tomllib.TOMLDecodeError as error:
         raise InvalidConfiguration(f"{file} is not valid TOML: {error}.") from error
+    except UnicodeDecodeError as error:
+        raise InvalidConfiguration(f"{file} is not valid TOML: byte {error.start} is not UTF-8.") from error
+    except SettingsError as error:
+        # Its message names the field and not the value, which may be from the environment.
+        raise InvalidConfiguration(f"A GATEWAY_* variable cannot be read: {error}.") from error
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors())
         raise InvalidConfiguration(f"{file}: {faults}.", hint="README.md lists the settings.") from error
