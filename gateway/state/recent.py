@@ -8,11 +8,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Coroutine, Hashable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.model import Push, Resource, ResourceName, Version
 from gateway.state.catalog import SqlCatalog
 from gateway.state.engine import Database
+
+_T = TypeVar("_T")
 
 KEPT_FOR = timedelta(seconds=1)
 """How old an answer may be; a tag that another instance moved is followed after that."""
@@ -35,23 +37,20 @@ class RecentCatalog(SqlCatalog):
 
     async def find_resource(self, name: ResourceName) -> Resource | None:
         """Return the resource, if there is one of this name."""
-        found: Resource | None = await self._recent(name, lambda: SqlCatalog.find_resource(self, name))
-        return found
+        return await self._recent(name, lambda: SqlCatalog.find_resource(self, name))
 
     async def find_version(
         self, resource: Resource, *, number: int | None = None, digest: str | None = None
     ) -> Version | None:
         """Return the version of this number or digest, the newest if several have the digest, or of all."""
-        found: Version | None = await self._recent(
+        return await self._recent(
             (resource.id, number, digest),
             lambda: SqlCatalog.find_version(self, resource, number=number, digest=digest),
         )
-        return found
 
     async def tags(self, resource: Resource) -> Mapping[str, int]:
         """Return each tag and the version number that it names, in the order of the tags."""
-        found: Mapping[str, int] = await self._recent(resource.id, lambda: SqlCatalog.tags(self, resource))
-        return found
+        return await self._recent(resource.id, lambda: SqlCatalog.tags(self, resource))
 
     async def create_resource(self, resource: Resource) -> Resource:
         """Add the resource, or return the one that already has its name."""
@@ -71,7 +70,7 @@ class RecentCatalog(SqlCatalog):
         """In one transaction: give the version the next number, move the tags to it, close the push."""
         return await self._written(super().commit_push(push, version, tags))
 
-    async def _recent(self, key: Hashable, read: Callable[[], Coroutine[Any, Any, Any]]) -> Any:  # noqa: ANN401  # any row
+    async def _recent(self, key: Hashable, read: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """Return what was read within the last second, or read it, once for all who ask meanwhile."""
         read_at, task = self._reads.get(key, (float("-inf"), None))
         if task is None or self._monotonic() - read_at >= KEPT_FOR.total_seconds() or _failed(task):
@@ -84,7 +83,7 @@ class RecentCatalog(SqlCatalog):
         # Shielded: a caller who goes away must not take the answer from those who wait with them.
         return task.result() if task.done() else await asyncio.shield(task)
 
-    async def _written(self, write: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401  # the same
+    async def _written(self, write: Coroutine[Any, Any, _T]) -> _T:
         try:
             return await write
         finally:
