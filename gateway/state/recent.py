@@ -54,13 +54,15 @@ class RecentCatalog(SqlCatalog):
 
     async def create_resource(self, resource: Resource) -> Resource:
         """Add the resource, or return the one that already has its name."""
-        return await self._written(super().create_resource(resource))
+        made: Resource = await self._written(super().create_resource(resource))
+        return made
 
     async def change_resource_tags(
         self, resource: Resource, *, put: Mapping[str, str], remove: Collection[str]
     ) -> Mapping[str, str]:
         """Put and remove tags in one step, and return what the resource has then."""
-        return await self._written(super().change_resource_tags(resource, put=put, remove=remove))
+        tags: Mapping[str, str] = await self._written(super().change_resource_tags(resource, put=put, remove=remove))
+        return tags
 
     async def set_tag(self, resource: Resource, tag: str, number: int) -> None:
         """Move or make the tag."""
@@ -68,7 +70,8 @@ class RecentCatalog(SqlCatalog):
 
     async def commit_push(self, push: Push, version: Version, tags: Sequence[str]) -> Version:
         """In one transaction: give the version the next number, move the tags to it, close the push."""
-        return await self._written(super().commit_push(push, version, tags))
+        committed: Version = await self._written(super().commit_push(push, version, tags))
+        return committed
 
     async def _recent(self, key: Hashable, read: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """Return what was read within the last second, or read it, once for all who ask meanwhile."""
