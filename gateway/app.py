@@ -150,6 +150,7 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
                 clock,
                 revocations=revocations,
                 uses=SqlLinkUses(database, clock),
+                proofs=proofs,
             ),
             publish=Publish(guard, catalog, objects, signer, keys, pages_of, clock, link_ttl=links.max_ttl),
             rotate=Rotate(guard, catalog, keys),

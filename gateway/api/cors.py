@@ -12,9 +12,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _METHODS = "GET, HEAD"
-_REQUEST_HEADERS = "if-match, if-none-match, if-range, range"
+_REQUEST_HEADERS = "dpop, if-match, if-none-match, if-range, range"
 """What a page may send. Range alone is safelisted, and only in simple forms (Fetch, "CORS-safelisted")."""
-_RESPONSE_HEADERS = "accept-ranges, content-disposition, content-length, content-range, etag, x-request-id"
+_RESPONSE_HEADERS = "accept-ranges, content-disposition, content-length, content-range, dpop-nonce, etag, x-request-id"
 _PREFLIGHT_SECONDS = "600"
 
 

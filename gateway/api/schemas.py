@@ -12,7 +12,7 @@ from gateway.broker.browse import Described, Files, Listed
 from gateway.broker.links import IssuedLink
 from gateway.broker.publish import Upload
 from gateway.envelope import ciphertext_size
-from gateway.links.restrictions import MAX_USES, Restrictions, parse_network
+from gateway.links.restrictions import MAX_USES, OWN_KEY, Restrictions, parse_network
 from gateway.policy import Explanation
 
 MAX_BATCH = 1000
@@ -54,6 +54,7 @@ class _Narrowed(_Wire):
     ] = None
     network: Annotated[str | None, Field(max_length=64, description="CIDR block where it may be used.")] = None
     uses: Annotated[int | None, Field(ge=1, le=MAX_USES, description="How often it may send bytes.")] = None
+    bound: Annotated[bool, Field(description="Whether its user must prove the key of the caller's token.")] = False
     lease: Annotated[LeaseId | None, Field(description="The lease to issue under.")] = None
 
     @property
@@ -67,6 +68,7 @@ class _Narrowed(_Wire):
             span=(self.range[0], self.range[1] + 1) if self.range else None,
             network=parse_network(self.network) if self.network is not None else None,
             uses=self.uses,
+            key=OWN_KEY if self.bound else None,
         )
 
     @property

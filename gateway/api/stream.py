@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
+from gateway.api.credentials import announce_nonce, call_of, proof_of
 from gateway.api.dependencies import Came, UseCases
 from gateway.api.problems import RESPONSES, answer
 from gateway.broker.access import Origin
@@ -22,7 +23,7 @@ router = APIRouter(tags=["stream links"])
 PREFIX = "/d/"
 
 _ANSWERS: dict[int | str, dict[str, object]] = {
-    **{status: RESPONSES[status] for status in (403, 422, 502, 503)},
+    **{status: RESPONSES[status] for status in (401, 403, 422, 502, 503)},
     200: {"content": {"application/octet-stream": {}}, "description": "The file."},
     206: {"content": {"application/octet-stream": {}}, "description": "A range of it."},
     304: {"description": "The client has it already."},
@@ -38,7 +39,8 @@ async def follow_link(
     request: Request, broker: UseCases, origin: Came, token: Annotated[str, Path(max_length=MAX_TOKEN_CHARS)]
 ) -> Response:
     """Send the file, or a range of it, decrypted. The link is all that is asked for."""
-    claims = await broker.streams.open(token, request.method, origin)
+    claims, nonce = await broker.streams.open(token, call_of(request), origin, proof=proof_of(request))
+    announce_nonce(request, nonce)
     file = claims.grant.file
     etag = entity_tag(file.sha256)
     headers = {
@@ -76,7 +78,7 @@ async def follow_link(
 async def refuse_method(request: Request, broker: UseCases, origin: Came, token: str) -> Response:
     """Refuse any other method, once that is recorded."""
     try:
-        await broker.streams.open(token, request.method, origin)
+        await broker.streams.open(token, call_of(request), origin)
     except AccessDenied as error:
         allowed = {"allow": "GET, HEAD"}
         return answer(request, HTTPStatus.METHOD_NOT_ALLOWED, error.code, error.message, error.hint, headers=allowed)

@@ -152,7 +152,7 @@ class Batch:
         async with self._guard.recorded([opening]):
             lease = hold.require()
             self._lifetimes.true_life(life, caller, lease, now=self._clock())
-            bound(wanted.restrictions, wanted.mode, lease)
+            bound(wanted.restrictions, wanted.mode, caller, lease)
             resource = known(found, wanted.name)
             version = opening.version = await find_version(self._store, resource, wanted.ref)
             if wanted.digest not in {None, version.digest}:
@@ -279,7 +279,7 @@ class Batch:
 
     async def _streamed(self, run: _Run, entries: Sequence[FileEntry], expires_in: timedelta) -> Signed:
         stream_links = await self._stream_links()
-        restrictions = bound(run.wanted.restrictions, run.wanted.mode, run.hold.require())
+        restrictions = bound(run.wanted.restrictions, run.wanted.mode, run.caller, run.hold.require())
         issued = [
             stream_links.issue(
                 StreamGrant(

@@ -12,6 +12,7 @@ from gateway.broker.resolve import find_version, known
 from gateway.catalog import manifest
 from gateway.clock import Clock
 from gateway.errors import InvalidInput, TokenExpired
+from gateway.identity.encoding import decode_base64url
 from gateway.keys.datakeys import DataKeys
 from gateway.keys.derive import object_key
 from gateway.links.claims import StreamGrant
@@ -142,7 +143,7 @@ class Links:
 
             expires_in = life()
             await self._revocations.check(marks_of(caller.principal, name), issued_at=now)
-            restrictions = bound(restrictions, mode, lease)
+            restrictions = bound(restrictions, mode, caller, lease)
             resource = known(found, name)
             version = await find_version(self._store, resource, ref)
             issue = self._direct if mode is LinkMode.DIRECT else self._stream
@@ -196,11 +197,20 @@ class Links:
         return IssuedLink(entry, link, link, None)
 
 
-def bound(restrictions: Restrictions, mode: LinkMode, lease: Lease | None) -> Restrictions:
-    """Return the restrictions of a link, with the lease that it ends with."""
+def bound(restrictions: Restrictions, mode: LinkMode, caller: Caller, lease: Lease | None) -> Restrictions:
+    """Return the restrictions of a link, with the lease that it ends with; a key is the caller's own, or none.
+
+    Raises:
+        InvalidInput: S3 could not hold a direct link to them, or it shall be bound and the caller's token is not.
+    """
     if mode is LinkMode.DIRECT and restrictions != UNRESTRICTED:
         raise InvalidInput(
-            "S3 cannot hold a direct link to a range, a network or a number of uses.",
+            "S3 cannot hold a direct link to a range, a network, a number of uses or a key.",
             hint="Ask for a stream link: --mode stream.",
         )
+    if restrictions.key is not None:
+        thumbprint = caller.principal.key_thumbprint
+        if not thumbprint:
+            raise InvalidInput("Your token is bound to no key, so that a link cannot be.", hint="Log in with a key.")
+        restrictions = replace(restrictions, key=decode_base64url(thumbprint))
     return replace(restrictions, lease=lease.id) if lease else restrictions

@@ -230,6 +230,9 @@ def link(
     uses: Annotated[
         int | None, typer.Option(min=1, help="So many downloads alone; stream links only.", show_default=False)
     ] = None,
+    bound: Annotated[
+        bool, typer.Option("--bound", help="For the holder of this login's key alone (DPoP); stream links only.")
+    ] = False,
     lease: Lease = None,
     as_json: Json = False,
     url: Url = None,
@@ -239,7 +242,7 @@ def link(
 
     Example: curl -o train.csv "$(gateway link dataset/vision/digits@v3/train.csv --ttl 60)"
     """
-    limits = LinkLimits(closed_range(span) if span else None, network, uses)
+    limits = LinkLimits(closed_range(span) if span else None, network, uses, bound)
     with Gateway(url, profile=profile, lease=lease) as gateway, suggesting(gateway, ref):
         found = gateway.link(ref, mode=mode, ttl_seconds=ttl, limits=limits)
     if as_json:

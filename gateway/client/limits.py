@@ -13,6 +13,8 @@ class LinkLimits:
     """Where it may be used: a CIDR block, or one address."""
     uses: int | None = None
     """How many times it may send bytes."""
+    bound: bool = False
+    """Whether who uses it must prove the key that our token is bound to (DPoP)."""
 
     def fields(self) -> dict[str, object]:
         """Return what a request for links says of them.
@@ -20,7 +22,12 @@ class LinkLimits:
         >>> LinkLimits(span=(0, 99), uses=1).fields()
         {'range': [0, 99], 'uses': 1}
         """
-        found = {"range": list(self.span) if self.span else None, "network": self.network, "uses": self.uses}
+        found: dict[str, object] = {
+            "range": list(self.span) if self.span else None,
+            "network": self.network,
+            "uses": self.uses,
+            "bound": self.bound or None,
+        }
         return {name: value for name, value in found.items() if value is not None}
 
 

@@ -62,10 +62,11 @@ class _Field(IntEnum):
     SPAN = 64
     NETWORK = 65
     USES = 66
+    KEY = 67
     LEASE = 68
 
 
-_RESTRICTING = (_Field.SPAN, _Field.NETWORK, _Field.USES, _Field.LEASE)
+_RESTRICTING = (_Field.SPAN, _Field.NETWORK, _Field.USES, _Field.KEY, _Field.LEASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,8 @@ def _restricting(restrictions: Restrictions) -> dict[_Field, bytes]:
         fields[_Field.NETWORK] = str(restrictions.network).encode()
     if restrictions.uses is not None:
         fields[_Field.USES] = _from_integer(restrictions.uses)
+    if restrictions.key is not None:
+        fields[_Field.KEY] = _exactly(restrictions.key, 32)
     if restrictions.lease is not None:
         fields[_Field.LEASE] = _exactly(bytes.fromhex(restrictions.lease), 16)
     return fields
@@ -193,11 +196,12 @@ def _restricting(restrictions: Restrictions) -> dict[_Field, bytes]:
 def _restrictions(fields: dict[int, bytes]) -> Restrictions:
     if fields.keys().isdisjoint(_RESTRICTING):
         return UNRESTRICTED
-    span, network, uses, lease = (fields.get(field) for field in _RESTRICTING)
+    span, network, uses, key, lease = (fields.get(field) for field in _RESTRICTING)
     return Restrictions(
         span=(_to_integer(span[:_INTEGER_BYTES]), _to_integer(span[_INTEGER_BYTES:])) if span is not None else None,
         network=ip_network(network.decode()) if network is not None else None,
         uses=_to_integer(uses) if uses is not None else None,
+        key=key,
         lease=lease.hex() if lease is not None else None,
     )
 

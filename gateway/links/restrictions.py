@@ -1,4 +1,4 @@
-"""What a stream link is narrowed to: bytes, a network, a number of uses, a lease. None of them is ever passed over."""
+"""What a stream link is narrowed to: bytes, a network, uses, a key, a lease. None of them is ever passed over."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -19,6 +19,8 @@ class Restrictions:
     """Where it may be used."""
     uses: int | None = None
     """How many times it may send bytes."""
+    key: bytes | None = None
+    """The SHA-256 thumbprint (RFC 7638, 32 bytes) of the key that must prove possession where the link is used."""
     lease: str | None = None
     """The lease (32 hex digits) that it was issued under, and that it ends with."""
 
@@ -58,6 +60,8 @@ class Restrictions:
 
 
 UNRESTRICTED = Restrictions()
+OWN_KEY = bytes(32)
+"""Stands, while a link is asked for, for the key that the caller's own token is bound to."""
 
 
 def parse_network(text: str) -> Network:

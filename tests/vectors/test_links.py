@@ -72,5 +72,9 @@ def test_each_restriction_reads_as_the_format_says(links):
     claims = links.open(CASES["accepted-restricted"]["token"], source_ip="10.1.2.3")
 
     assert claims.grant.restrictions == Restrictions(
-        span=(100, 200), network=ip_network("10.1.0.0/16"), uses=3, lease=bytes(range(32, 48)).hex()
+        span=(100, 200),
+        network=ip_network("10.1.0.0/16"),
+        uses=3,
+        key=bytes(range(64, 96)),
+        lease=bytes(range(32, 48)).hex(),
     )

@@ -27,6 +27,7 @@ from gateway.broker.revoke import Revoke
 from gateway.broker.streams import Streams
 from gateway.catalog import manifest
 from gateway.catalog.cache import CachedPages, PageCache
+from gateway.identity.dpop import Proofs
 from gateway.keys.datakeys import DataKeys
 from gateway.keys.derive import object_key
 from gateway.links.presign import Presigner
@@ -43,6 +44,7 @@ from gateway.state.leases import SqlLeases
 from gateway.state.link_uses import SqlLinkUses
 from gateway.state.revocations import SqlRevocations
 from gateway.state.schema import migrate
+from gateway.state.used_proofs import SqlUsedProofs
 from gateway.storage.memory import MemoryObjectStore
 
 URL = "https://gateway.example.org"
@@ -186,6 +188,7 @@ class House:
             self.time,
             revocations=self.revocations,
             uses=SqlLinkUses(self.database, self.time),
+            proofs=Proofs(SqlUsedProofs(self.database, self.time), None, self.time),
         )
         return Broker(
             **parts

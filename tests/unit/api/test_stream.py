@@ -1,9 +1,13 @@
 """Stream links over HTTP: what they refuse, what they send, and what a browser's page may do with them."""
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from gateway.client.dpop import ProofKey
 from gateway.model import marks_of
 
 pytestmark = pytest.mark.anyio
@@ -74,7 +78,7 @@ class TestRefusals:
         answer = await digits.links("ada", {"paths": ["a.csv"], "mode": "stream"} | asked)
         assert answer.status_code in {400, 422}
 
-    @pytest.mark.parametrize("asked", [{"range": [0, 9]}, {"uses": 1}, {"network": "10.0.0.0/8"}])
+    @pytest.mark.parametrize("asked", [{"range": [0, 9]}, {"uses": 1}, {"network": "10.0.0.0/8"}, {"bound": True}])
     async def test_a_direct_link_cannot_be_restricted_and_says_so(self, digits, asked):
         answer = await digits.links("ada", {"paths": ["a.csv"]} | asked)
         assert answer.status_code == 400
@@ -113,6 +117,54 @@ class TestRefusals:
         ended = (await digits.events())[-1]
         assert (ended["status_code"], ended["unmapped"]["bytes_sent"]) == ("revoked", sum(map(len, got)))
         assert digits.objects.open == 0
+
+
+class TestBound:
+    """Links that are bound to a key of their user's."""
+
+    @pytest.fixture
+    def key(self, time):
+        return ProofKey(ec.generate_private_key(ec.SECP256R1()), clock=time)
+
+    @pytest.fixture
+    def bound(self, digits, key):
+        digits.people["ada"] = replace(digits.people["ada"], key_thumbprint=key.thumbprint)
+        return digits
+
+    async def test_a_link_without_its_proof_is_refused_and_recorded(self, bound):
+        answer = await bound.follow(await bound.stream_link(bound=True))
+        assert (answer.status_code, answer.json()["code"]) == (401, "invalid-dpop-proof")
+        assert (await bound.codes())[-1] == "invalid-dpop-proof"
+        assert (await bound.events())[-1]["action"] == "Denied"
+
+    async def test_a_proof_of_another_key_call_or_link_is_refused(self, bound, key, time):
+        url = await bound.stream_link(bound=True)
+        other_link = await bound.stream_link(bound=True)
+        other_key = ProofKey(ec.generate_private_key(ec.SECP256R1()), clock=time)
+        for proof in (other_key.proof("GET", url), key.proof("HEAD", url), key.proof("GET", other_link), "", "a.b.c"):
+            answer = await bound.follow(url, dpop=proof)
+            assert (answer.status_code, answer.json()["code"]) == (401, "invalid-dpop-proof")
+
+    async def test_a_proof_is_good_once(self, bound, key, content):
+        url = await bound.stream_link(bound=True)
+        proof = key.proof("GET", url)
+        assert (await bound.follow(url, dpop=proof)).content == content
+        assert (await bound.follow(url, dpop=proof)).json()["code"] == "invalid-dpop-proof"
+        assert (await bound.follow(url, dpop=key.proof("GET", url))).content == content
+
+    async def test_a_token_without_a_key_binds_no_link(self, digits):
+        answer = await digits.links("ada", {"paths": ["a.csv"], "mode": "stream", "bound": True})
+        assert (answer.status_code, "bound to no key" in answer.json()["detail"]) == (400, True)
+
+    async def test_a_link_that_was_not_asked_to_be_bound_needs_no_proof(self, bound, content):
+        assert (await bound.follow(await bound.stream_link())).content == content
+
+    async def test_batches_are_bound_too(self, bound, key):
+        asked = {"resource": "dataset/vision/digits", "prefix": "a.csv", "mode": "stream", "bound": True}
+        answer = await bound.ask("ada", "POST", "/v1/links:batch", asked)
+        url = json.loads(answer.text.splitlines()[1])["url"]
+        assert (await bound.follow(url)).status_code == 401
+        assert (await bound.follow(url, dpop=key.proof("GET", url))).status_code == 200
 
 
 class TestAnswers:
