@@ -3,10 +3,13 @@
 from datetime import timedelta
 
 import anyio
+import anyio.lowlevel
 import pytest
 from sqlalchemy import select
 
+from gateway.errors import StateUnavailable
 from gateway.identity.used_proofs import MemoryUsedProofs
+from gateway.state.engine import Database
 from gateway.state.models import UsedProofRow
 from gateway.state.used_proofs import SqlUsedProofs
 
@@ -55,3 +58,35 @@ async def test_what_is_too_old_to_be_shown_is_swept(database, now, later):
     await proofs.take(OTHER, until=later + timedelta(minutes=1))
     rows = await database.read(lambda session: session.scalars(select(UsedProofRow.digest)).all())
     assert rows == [OTHER]
+
+
+async def test_while_the_database_is_away_no_proof_is_taken(tmp_path, now, later):
+    away = Database(f"sqlite:///{tmp_path}/nowhere/gateway.db")
+    proofs = SqlUsedProofs(away, lambda: now)
+    for _ in range(2):
+        with pytest.raises(StateUnavailable):
+            await proofs.take(PROOF, until=later)
+    await away.close()
+
+
+async def test_more_than_fit_into_one_statement_are_all_taken(database, now, later):
+    proofs = SqlUsedProofs(database, lambda: now)
+    taken = []
+
+    async def take(number):
+        taken.append(await proofs.take(f"{number:064x}", until=later))
+
+    async with anyio.create_task_group() as group:
+        for number in range(1200):
+            group.start_soon(take, number)
+    assert taken == [True] * 1200
+    assert not await proofs.take(f"{7:064x}", until=later)
+
+
+async def test_a_caller_who_goes_away_leaves_its_proof_used(database, now, later):
+    proofs = SqlUsedProofs(database, lambda: now)
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: proofs.take(PROOF, until=later))
+        await anyio.lowlevel.checkpoint()
+        group.cancel_scope.cancel()
+    assert not await proofs.take(PROOF, until=later)
