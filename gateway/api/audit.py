@@ -95,7 +95,7 @@ async def read_events(
     return Response(b"".join(lines), media_type=NDJSON)
 
 
-@router.get("/events/search")
+@router.get("/events:search")
 async def search_events(
     broker: UseCases,
     caller: Authenticated,

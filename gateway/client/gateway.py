@@ -242,8 +242,8 @@ class Gateway:
         return self._connection.lines("/v1/audit/events", after=after, limit=limit)
 
     def audit_search(self, **asked: Param) -> answers.Json:
-        """Return a page of audit events, as `GET /v1/audit/events/search` answers to these parameters."""
-        found = self._connection.get("/v1/audit/events/search", **asked)
+        """Return a page of audit events, as `GET /v1/audit/events:search` answers to these parameters."""
+        found = self._connection.get("/v1/audit/events:search", **asked)
         return answers.read(dict, found, self.url)
 
     def audit_sinks(self) -> answers.Json:

@@ -46,6 +46,8 @@ ACTIONS = {
     f"DELETE {PUSH}": ("PublishVersion", None),
     f"POST {RESOURCE}/keys:rotate": ("RotateKey", None),
     "GET /v1/audit/events": ("ReadAudit", None),
+    "GET /v1/audit/events:search": ("ReadAudit", None),
+    "GET /v1/audit/sinks": ("ReadAudit", None),
     "POST /v1/policy:explain": (
         "ExplainDecision",
         {"principal": {"user": "ada"}, "action": "gateway:ReadFile", "resource": "dataset/vision/x/v1/a"},

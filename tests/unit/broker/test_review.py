@@ -83,8 +83,8 @@ async def test_a_look_is_an_event(review):
     ],
 )
 async def test_a_question_is_bounded_before_it_is_decided(client, query):
-    assert (await client.get(f"/v1/audit/events/search?{query}")).status_code == 422
-    assert (await client.get("/v1/audit/events/search?after=x")).status_code == 400
+    assert (await client.get(f"/v1/audit/events:search?{query}")).status_code == 422
+    assert (await client.get("/v1/audit/events:search?after=x")).status_code == 400
 
 
 async def test_pages_over_http(client, review):
@@ -93,7 +93,7 @@ async def test_pages_over_http(client, review):
     seqs, after = [], ""
     while after is not None:
         answer = (
-            await client.get("/v1/audit/events/search", params={"limit": 2, "who": "otto", "after": after})
+            await client.get("/v1/audit/events:search", params={"limit": 2, "who": "otto", "after": after})
         ).json()
         seqs += [event["seq"] for event in answer["events"]]
         after = answer["next"]
