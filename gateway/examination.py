@@ -107,12 +107,14 @@ def _checks(settings: Settings, opened: AsyncExitStack, clock: Clock) -> dict[st
 
 
 def _check_writable(directory: Path) -> None:
-    # By writing: permission bits do not tell of a full or read-only file system.
-    probe = directory / ".doctor"
+    # By writing: permission bits do not tell of a full or read-only file system. Where it is not made yet, in the
+    # folder where the gateway will make it: made by us, it might be another user's.
+    probe = next(folder for folder in (directory, *directory.absolute().parents) if folder.is_dir()) / ".doctor"
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        probe.write_bytes(b"\0" * 4096)
-        probe.unlink()
+        try:
+            probe.write_bytes(b"\0" * 4096)
+        finally:
+            probe.unlink(missing_ok=True)
     except OSError as error:
         hint = "Make it writable for the gateway, and free some space."
         raise LocalFileError(

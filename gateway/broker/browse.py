@@ -116,6 +116,8 @@ class Browse:
         async with self._guard.changing(caller, "gateway:MoveTag", f"{name}/{tag}", about=found) as grant:
             resource = known(found, name)
             version = grant.version = await find_version(self._store, resource, ref)
+            # A deny on the version keeps every tag off it: one in quarantine, say.
+            self._guard.recheck(grant, f"{name}/v{version.number}")
             await self._store.set_tag(resource, tag, version.number)
             return version
 

@@ -80,8 +80,10 @@ def _whoami() -> None:
 
 def _parts(ready: httpx.Response) -> Iterator[Finding]:
     try:
-        report = dict(ready.json())
+        report = ready.json()
     except ValueError:
+        report = None
+    if not isinstance(report, dict) or not report:
         yield Finding("gateway", "It answers as no gateway does.", "Is the URL right? A proxy may answer instead.")
         return
     for part, state in report.items():

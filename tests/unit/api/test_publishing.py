@@ -11,6 +11,7 @@ import pytest
 
 from gateway import envelope
 from gateway.broker.access import Guard
+from gateway.broker.browse import Browse
 from gateway.broker.layout import object_key_in_bucket
 from gateway.broker.publish import PART_BYTES, Publish
 from gateway.errors import StateUnavailable, StorageUnavailable
@@ -33,6 +34,12 @@ POLICIES = {
         "Principal": {"User": "ivan"},
         "Action": ["gateway:PublishVersion", "gateway:ListFiles"],
         "Resource": "dataset/vision/*",
+    },
+    "quarantine": {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "gateway:MoveTag",
+        "Resource": "dataset/vision/digits/v2",
     },
     "readers": {
         "Effect": "Allow",
@@ -99,7 +106,8 @@ def publisher(house):
         house.time,
         link_ttl=timedelta(hours=1),
     )
-    house.app.state.broker = replace(house.app.state.broker, publish=publish)
+    browse = Browse(guard, house.catalog, house.pages_of)
+    house.app.state.broker = replace(house.app.state.broker, publish=publish, browse=browse)
     return lambda name: Publisher(house, name)
 
 
@@ -163,6 +171,15 @@ async def test_a_commit_moves_the_tags_that_its_author_may_move_and_says_so_of_e
     assert tags == {"latest": 1, "prod": 1, "stable": 1}
     moves = [event for event in await house.events() if event.get("api", {}).get("operation") == "gateway:MoveTag"]
     assert {event["resources"][0]["uid"] for event in moves} == {f"{NAME}/prod", f"{NAME}/stable"}
+
+
+@pytest.mark.parametrize("ref", ["v2", "latest"])
+async def test_a_deny_on_a_version_keeps_every_tag_off_it_by_whatever_name(house, publisher, ref):
+    for content in (b"1", b"2"):
+        await house.publish(NAME, {"a.csv": content})
+    ada = publisher("ada")
+    assert told(await ada.ask("PUT", f"/v1/{NAME}/tags/prod", {"version": ref})) == (403, "access-denied")
+    assert (await ada.ask("PUT", f"/v1/{NAME}/tags/prod", {"version": "v1"})).status_code == 200
 
 
 async def test_a_link_to_upload_ends_with_the_login(house, publisher):
