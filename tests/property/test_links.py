@@ -14,6 +14,7 @@ from gateway.links.claims import StreamClaims, StreamGrant
 from gateway.links.disposition import attachment
 from gateway.links.preconditions import evaluate, range_applies
 from gateway.links.presign import Presigner
+from gateway.links.restrictions import MAX_USES, Restrictions, parse_network
 from gateway.links.stream import LinkKey, StreamLinks
 from gateway.model import FileEntry, Principal, PrincipalKind, ResourceKind, ResourceName, check_path
 from gateway.ports import Bucket, StorageCredentials
@@ -55,13 +56,21 @@ GRANTS = st.builds(
     file=st.builds(
         FileEntry, path=PATHS, size=COUNTS, sha256=digests(32), object_id=NAMES, epoch=COUNTS, key_check=digests(16)
     ),
+    restrictions=st.builds(
+        Restrictions,
+        span=st.none() | st.tuples(st.integers(0, 2**63), st.integers(1, 2**62)).map(lambda at: (at[0], sum(at))),
+        network=st.none() | st.sampled_from(["203.0.113.7/32", "203.0.0.0/16", "0.0.0.0/0"]).map(parse_network),
+        uses=st.none() | st.integers(1, MAX_USES),
+        key=st.none() | st.binary(min_size=32, max_size=32),
+        lease=st.none() | digests(16),
+    ),
 )
 
 
 @given(GRANTS, st.timedeltas(timedelta(seconds=1), timedelta(days=7)))
 def test_what_is_issued_opens_to_the_same_grant(grant, life):
     link = LINKS.issue(grant, expires_in=life)
-    claims = LINKS.open(link.url.rpartition("/")[2])
+    claims = LINKS.open(link.url.rpartition("/")[2], source_ip="203.0.113.7")
 
     assert claims.grant == grant
     assert claims.expires_at == link.expires_at == NOW + life
