@@ -1,6 +1,6 @@
 """The server killed at random instants under load: what a client was told is in the journal, and the journal verifies.
 
-`GATEWAY_TEST_KILLS=100` makes the long run; ten kills are enough to notice on every change.
+`./scripts/faults` makes the long run of a hundred kills; ten are enough to notice on every change.
 """
 
 import os
