@@ -66,6 +66,7 @@ def connect(*, readable: Sequence[Path] = ()) -> duckdb.DuckDBPyConnection:
             "autoload_known_extensions": False,
         }
     )
+    database.execute("SET parquet_metadata_cache = true")  # each question reads the same files a few times
     database.execute("SET enable_progress_bar = false")  # it would be drawn on the standard output
     if readable:
         folders = ", ".join(f"'{_text(str(folder))}'" for folder in readable)

@@ -141,9 +141,10 @@ def searching(directory: Path) -> Iterable[Row]:
     asked = Question(who="user-4711", limit=100)
     taken = [timed(lambda: search(asked, Sources(files))) for _ in range(6)][1:]
     wanted = ARCHIVED / ASKED_PER_SECOND
+    aim = 1 if ARCHIVED >= 10_000_000 else None  # of fewer, what each question costs by itself is the larger part
     case = f"search one principal of 10,000 in {ARCHIVED:,} archived"
     seconds = Seconds(median(taken), wanted)
-    yield Row.rate("audit", case, seconds, ARCHIVED, "events/s", baseline="10,000,000 in 2 s", aim=1)
+    yield Row.rate("audit", case, seconds, ARCHIVED, "events/s", baseline="10,000,000 in 2 s", aim=aim)
     whole, quarter = (memory(files[: len(files) // share]) for share in (1, 4))
     case, ratio = f"memory of a search in {ARCHIVED:,}", quarter / whole
     yield Row("audit", case, whole, "MB", "in a quarter of them", quarter, ratio, 0.7, ratio >= 0.7)
