@@ -1,0 +1,1 @@
+"""The servers that the benches compare, and what loads them."""
