@@ -193,6 +193,11 @@ def platforms():
         one.close()
 
 
+def pytest_itemcollected(item):
+    if "provider" in getattr(item, "fixturenames", ()):
+        item.add_marker("provider")
+
+
 @pytest.fixture(scope="session")
 def provider(tmp_path_factory):
     """The certified provider, one for all tests of this worker."""
