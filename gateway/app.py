@@ -13,7 +13,7 @@ import httpx
 from fastapi import FastAPI
 
 from gateway.api import create_api
-from gateway.api.schemas import LoginIssuer, LoginOut
+from gateway.api.schemas.login import LoginIssuer, LoginOut
 from gateway.audit.detection.detector import detection_of
 from gateway.audit.journal import Journal
 from gateway.audit.notary import Notary

@@ -23,7 +23,7 @@ from gateway.api import (
 )
 from gateway.api.cors import AllowOrigins
 from gateway.api.middleware import BoundBody, Envelop
-from gateway.api.schemas import LoginOut
+from gateway.api.schemas.login import LoginOut
 from gateway.broker import Broker
 
 

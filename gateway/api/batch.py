@@ -9,7 +9,9 @@ from fastapi.responses import StreamingResponse
 
 from gateway.api.dependencies import Authenticated, UseCases
 from gateway.api.problems import RESPONSES
-from gateway.api.schemas import BatchRequest, VersionOut, base64url
+from gateway.api.schemas.catalog import VersionOut
+from gateway.api.schemas.links import BatchRequest
+from gateway.api.schemas.wire import base64url
 from gateway.broker.batch import Answer, End, Refused, Signed
 from gateway.envelope import ciphertext_size
 from gateway.errors import GatewayError

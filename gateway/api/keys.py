@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from gateway.api.dependencies import Authenticated, Named, UseCases
 from gateway.api.problems import RESPONSES
-from gateway.api.schemas import RotationOut
+from gateway.api.schemas.keys import RotationOut
 
 router = APIRouter(prefix="/v1", tags=["keys"], responses=RESPONSES)
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 
 from gateway.api.dependencies import Authenticated, UseCases
 from gateway.api.problems import RESPONSES
-from gateway.api.schemas import LeaseOut, LeaseRequest, LeasesOut
+from gateway.api.schemas.leases import LeaseOut, LeaseRequest, LeasesOut
 from gateway.model import ResourceName
 
 router = APIRouter(prefix="/v1/leases", tags=["leases"], responses=RESPONSES)

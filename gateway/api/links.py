@@ -4,7 +4,8 @@ from fastapi import APIRouter
 
 from gateway.api.dependencies import Authenticated, Named, Referred, UseCases
 from gateway.api.problems import RESPONSES
-from gateway.api.schemas import LinkOut, LinksOut, LinksRequest, VersionOut
+from gateway.api.schemas.catalog import VersionOut
+from gateway.api.schemas.links import LinkOut, LinksOut, LinksRequest
 
 router = APIRouter(prefix="/v1", tags=["links"], responses=RESPONSES)
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from gateway.api.dependencies import Authenticated, UseCases
 from gateway.api.problems import RESPONSES
-from gateway.api.schemas import ExplainRequest, ExplanationOut
+from gateway.api.schemas.policy import ExplainRequest, ExplanationOut
 from gateway.errors import InvalidInput
 from gateway.model import Principal, PrincipalKind
 

@@ -11,7 +11,8 @@ from starlette.requests import ClientDisconnect
 
 from gateway.api.dependencies import Authenticated, Named, PushId, UseCases
 from gateway.api.problems import RESPONSES
-from gateway.api.schemas import (
+from gateway.api.schemas.catalog import VersionOut
+from gateway.api.schemas.publishing import (
     CommitOut,
     CompleteRequest,
     KeptFileLine,
@@ -25,10 +26,9 @@ from gateway.api.schemas import (
     PushOut,
     PushRequest,
     PutLinkOut,
-    Shown,
     UploadOut,
-    VersionOut,
 )
+from gateway.api.schemas.wire import Shown
 from gateway.broker.publish import PART_BYTES, KeptFile, NewFile
 from gateway.errors import InvalidInput
 from gateway.model import check_tag

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 
 from gateway.api.dependencies import Authenticated, Named, Referred, UseCases
 from gateway.api.problems import RESPONSES
-from gateway.api.schemas import (
+from gateway.api.schemas.catalog import (
     FilesOut,
     ListedOut,
     ResourceOut,

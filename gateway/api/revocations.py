@@ -7,7 +7,7 @@ from fastapi import APIRouter
 
 from gateway.api.dependencies import Authenticated, UseCases
 from gateway.api.problems import RESPONSES
-from gateway.api.schemas import RevocationOut, RevocationRequest
+from gateway.api.schemas.leases import RevocationOut, RevocationRequest
 
 router = APIRouter(prefix="/v1", tags=["revocations"], responses=RESPONSES)
 

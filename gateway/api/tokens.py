@@ -9,7 +9,7 @@ from gateway.api.challenges import nonce_header
 from gateway.api.credentials import announce_nonce, call_of, proof_of
 from gateway.api.dependencies import Authenticated, Came, UseCases
 from gateway.api.problems import RESPONSES, status_of
-from gateway.api.schemas import LoginOut, TokenErrorOut, TokenOut, WhoAmI
+from gateway.api.schemas.login import LoginOut, TokenErrorOut, TokenOut, WhoAmI
 from gateway.errors import GatewayError, StepUpRequired
 from gateway.identity import oauth_error
 from gateway.identity.token_request import FORM, GRANT_TYPE, JSON

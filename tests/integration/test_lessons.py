@@ -23,6 +23,7 @@ JWT = f"eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJnYXRld2F5In0.{'x' * 86}"
         base64.b64encode(bytes(range(32))).decode(),
         "s.0123456789abcdefghijklmnop",
     ],
+    ids=["jwt", "bearer", "presigned", "stream-link", "object-key", "data-key", "vault-token"],
 )
 def test_a_secret_in_a_log_would_be_seen(secrets_in, planted):
     assert secrets_in(f"before {planted} after".encode())

@@ -13,7 +13,7 @@ import pytest
 from gateway import envelope
 from gateway.api import create_api
 from gateway.api.dependencies import authenticated, came_from
-from gateway.api.schemas import LoginOut
+from gateway.api.schemas.login import LoginOut
 from gateway.audit.journal import Journal
 from gateway.broker import Broker
 from gateway.broker.access import Caller, Guard, Origin

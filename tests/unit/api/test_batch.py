@@ -6,7 +6,7 @@ import json
 import pytest
 
 from gateway import envelope
-from gateway.api.schemas import MAX_LISTED
+from gateway.api.schemas.links import MAX_LISTED
 
 pytestmark = pytest.mark.anyio
 

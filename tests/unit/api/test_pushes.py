@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from gateway import envelope
-from gateway.api.schemas import MAX_FILE_BYTES
+from gateway.api.schemas.wire import MAX_FILE_BYTES
 from gateway.broker.access import Guard
 from gateway.broker.publish import MAX_PARTS, PART_BYTES, Publish
 
