@@ -60,6 +60,7 @@ def prove_event(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Where to write it; else the standard output.")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write it as one JSON value, instead.")] = False,
 ) -> None:
     """Write a proof that a record is in the signed journal (C2SP tlog-proof). It holds the record.
 
@@ -69,6 +70,9 @@ def prove_event(
     if len(found) != 1:
         raise InvalidInput(f"{journal} is not one journal's folder.", hint="Name the folder of one instance.")
     proof = prove(found[0], event)
+    if as_json:
+        write_json({"event": event, "proof": proof.decode()})
+        return
     if out is None:
         sys.stdout.buffer.write(proof)
         return

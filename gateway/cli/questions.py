@@ -106,6 +106,7 @@ def report(
     until: Until = None,
     journal: Local = None,
     archive: Archive = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON for each principal, instead.")] = False,
     url: Url = None,
     profile: Profile = None,
 ) -> None:
@@ -117,6 +118,10 @@ def report(
     review = Review(str(resource), utc_now(), question.since, question.until)
     with _looking(journal, archive, url, profile) as find:
         review.add(every(find, question))
+    if as_json:
+        for access in review.accesses:
+            write_json(access)
+        return
     text = as_csv(review) if form is Format.CSV else as_html(review)
     if output is None:
         typer.echo(text, nl=False)

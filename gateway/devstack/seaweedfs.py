@@ -42,6 +42,8 @@ class SeaweedFS:
                 "HOME": str(home),
                 "PATH": "",
                 # Without credentials in its environment it would take every request as an administrator's.
+                # A bucket has volumes of its own, of which there are only so many: one to begin with, not seven.
+                "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",
                 "AWS_ACCESS_KEY_ID": folder.random_secret("s3-access-key-id").read_text(),
                 "AWS_SECRET_ACCESS_KEY": folder.random_secret("s3-secret-access-key").read_text(),
             },
@@ -94,6 +96,7 @@ def _options(data: Path, ports: dict[str, int], bucket: str) -> list[str]:
         f"-bucket={bucket}",
         f"-ip={LOOPBACK}",
         f"-ip.bind={LOOPBACK}",
+        "-volume.max=5000",  # files that grow as they fill; its own guess stops at a bucket in each GiB that is free
         "-volume.preStopSeconds=0",  # there is no second server that would have to take over
         *listen,
         *grpc,

@@ -211,7 +211,7 @@ SECRETS = {
     "an Authorization header's value": rb"(?i)\b(?:bearer|dpop) [\w.-]{20,}",
     "a presigned link": rb"X-Amz-(?:Signature|Credential|Security-Token)=",
     "a stream link": rb"/d/[\w-]{32,}",
-    "32 bytes in base64": rb"(?<![\w+/=.-])[\w+/-]{43}=?(?![\w+/=-])",
+    "32 bytes in base64": rb"(?<![\w+/=.-])(?:[\w-]{43}|[A-Za-z0-9+/]{43}=)(?![\w+/=-])",
     "Vault's token": rb"\bhv[sb]\.\w{20,}|\b[sb]\.\w{24,}",
 }
 """What a secret of ours looks like, wherever it came from."""
