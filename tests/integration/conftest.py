@@ -379,10 +379,11 @@ def client_environment(shared, token_for, tmp_path):
 
 
 @pytest.fixture
-def cli(client_environment):
+def cli(client_environment, tmp_path):
     """Runs `gateway WORDS` as somebody to its end."""
 
     def run(name, *words, served=None, **options):
+        options.setdefault("cwd", tmp_path)  # a pull that names no folder makes one there
         return subprocess.run(
             [sys.executable, "-m", "gateway", *map(str, words)],
             env=client_environment(name, served),
