@@ -13,7 +13,7 @@ from gateway.policy.conditions import ConditionTest
 from gateway.policy.document import Document, Effect, Statement
 from gateway.policy.glob import Matcher, compile_glob
 from gateway.policy.pattern import Test
-from gateway.policy.query import ANYONE, Query, starts_of
+from gateway.policy.query import ANYONE, Query, depth_of, starts_of
 from gateway.policy.template import Template, Wild, fold, literal, parse
 
 
@@ -47,6 +47,8 @@ class Statements:
     def __init__(self, documents: Iterable[Document]) -> None:
         self.documents = tuple(documents)
         self._index: dict[str, dict[str, list[Entry]]] = {}
+        self._depth = 0
+        """The most separators in a start that patterns are filed under."""
         for document in self.documents:
             for statement in document.statements:
                 self._add(statement)
@@ -55,17 +57,18 @@ class Statements:
         clause = statement.principal
         words = frozenset({ANYONE}) if clause is None or clause.negated else clause.words
         for start, entry in _entries(statement):
+            self._depth = max(self._depth, depth_of(start))
             for word in words:
                 self._index.setdefault(word, {}).setdefault(start, []).append(entry)
 
     def matching(self, query: Query) -> tuple[set[Statement], set[Statement]]:
         """Return the statements that match: those that deny, and those that allow."""
         denies, allows = set[Statement](), set[Statement]()
-        for word in query.principals:
-            by_start = self._index.get(word)
-            if by_start is None:
-                continue
-            for start in query.starts:
+        index = self._index
+        # Most of what a caller answers to is named by no statement.
+        filed = [index[word] for word in query.principals if word in index]
+        for start in starts_of(query.resource, self._depth) if filed else ():
+            for by_start in filed:
                 for entry in by_start.get(start, ()):
                     if entry.matches(query):
                         (denies if entry.denies else allows).add(entry.statement)

@@ -12,7 +12,7 @@ MAX_STARTS = 8
 """How many separators of a resource are looked at; more would let a long path make a request dear."""
 
 
-def starts_of(resource: str) -> list[str]:
+def starts_of(resource: str, depth: int = MAX_STARTS) -> list[str]:
     """Return the resource, and its starts up to each of the first separators: what the index files patterns under.
 
     >>> starts_of("dataset/vision/v1")
@@ -20,24 +20,34 @@ def starts_of(resource: str) -> list[str]:
     """
     starts = [resource, ""]
     separated = resource.replace(":", "/")
-    at = separated.find("/") + 1
-    while at and len(starts) < MAX_STARTS + 2:
-        starts.append(resource[:at])
+    at = 0
+    for _ in range(depth):
         at = separated.find("/", at) + 1
+        if not at:
+            break
+        starts.append(resource[:at])
     return starts
+
+
+def depth_of(start: str) -> int:
+    """Return how many separators a request must be looked up to, for what is filed under this start to be found.
+
+    >>> depth_of("dataset/vision/"), depth_of("dataset/vision/v1/a/literal/name/in/many/folders")
+    (2, 8)
+    """
+    return min(MAX_STARTS, start.replace(":", "/").count("/"))
 
 
 class Query:
     """A request as conditions see it. Keys are folded when the first condition asks, most requests meet none."""
 
-    __slots__ = ("_folded", "action", "context", "principals", "resource", "starts")
+    __slots__ = ("_folded", "action", "context", "principals", "resource")
 
     def __init__(self, principals: Iterable[str], action: str, resource: str, context: Context) -> None:
         self.principals = principals
         """What the caller answers to: `*`, and `<kind>:<name>` and `<kind>:*` for each kind that they have."""
         self.action = fold(action)
         self.resource = resource
-        self.starts = starts_of(resource)
         self.context = context
         self._folded: dict[str, tuple[str, ...]] | None = None
 
