@@ -349,15 +349,25 @@ class InvalidProof(IntegrityError):
 
 
 class Unavailable(GatewayError):
-    """A part that we need is away. Safe to try again."""
+    """A part that we need is away. Safe to try again, after `retry_after` where that is known."""
 
     code = "unavailable"
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: timedelta | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
 
 
 class VaultUnavailable(Unavailable):
     """Vault is away, sealed, or refuses us."""
 
     code = "vault-unavailable"
+
+
+class VaultCircuitOpen(VaultUnavailable):
+    """Vault failed again and again, and is not asked for a while (said by the readiness)."""
+
+    code = "vault-circuit-open"
 
 
 class StorageUnavailable(Unavailable):

@@ -1,5 +1,6 @@
 """The words of the house as frozen values, each made once and passed on. Parsing is strict: one spelling a thing."""
 
+import hmac
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -396,6 +397,15 @@ class Lease:
     created_at: datetime
     expires_at: datetime
     """The first moment at which it is no longer good, nor anything that was issued under it."""
+
+
+def fingerprint(secret: str) -> str:
+    """Return what tells a secret from another one and gives nothing of it away: 12 hex digits.
+
+    >>> fingerprint("b09a94ce-9901-2064-3aa4-bd59d15b9e33")
+    'a13918f32b85'
+    """
+    return hmac.digest(b"gateway secret fingerprint v1", secret.encode(), "sha256")[:6].hex()
 
 
 class RevocationKind(StrEnum):

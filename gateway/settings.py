@@ -60,16 +60,58 @@ class StateSettings(_Section):
 
 
 class VaultSettings(_Section):
-    """Vault or OpenBao, reached by AppRole."""
+    """Vault or OpenBao, and who we are to it. Files with secrets are read again when they change."""
 
-    address: str
-    role_id_file: Path
-    secret_id_file: Path
-    auth_mount: str = "approle"
+    address: str = Field(pattern=r"^https?://[^\s/?#@]+$")
+    auth: Literal["approle", "kubernetes", "jwt", "token"] = "approle"
+    """How we log in: each way with the files below that it needs, and no other."""
+    auth_mount: str | None = None
+    """Where the auth method is mounted, if not under its own name."""
+    role_id_file: Path | None = None
+    """With `approle`, as the next one."""
+    secret_id_file: Path | None = None
+    role: str | None = None
+    """With `kubernetes` and `jwt`: the role to ask for."""
+    jwt_file: Path | None = None
+    """With `kubernetes` and `jwt`: the token to show. A pod's own is at
+    /var/run/secrets/kubernetes.io/serviceaccount/token."""
+    token_file: Path | None = None
+    """With `token`: a token that somebody else, like Vault Agent, keeps good."""
     transit_mount: str = "transit"
     namespace: str | None = None
     ca_file: Path | None = None
+    """The one authority that may vouch for Vault's certificate; those of the system, else."""
     timeout: Patience = timedelta(seconds=5)
+    """How long one request may take to connect, and then between two bytes."""
+    patience: Patience = timedelta(seconds=8)
+    """How long one use of a key may take in all, with what is tried again."""
+
+    @model_validator(mode="after")
+    def _has_what_its_login_needs(self) -> Self:
+        needed = _VAULT_LOGINS[self.auth]
+        for name in dict.fromkeys(field for fields in _VAULT_LOGINS.values() for field in fields):
+            if (getattr(self, name) is not None) is not (name in needed):
+                raise ValueError(f"auth = {self.auth!r} {'needs' if name in needed else 'has no use for'} {name}")
+        if self.ca_file and not self.address.startswith("https://"):
+            raise ValueError("ca_file has no use without https:// in the address")
+        return self
+
+
+_VAULT_LOGINS = {
+    "approle": ("role_id_file", "secret_id_file"),
+    "kubernetes": ("role", "jwt_file"),
+    "jwt": ("role", "jwt_file"),
+    "token": ("token_file",),
+}
+
+
+class KeySettings(_Section):
+    """Data keys in memory."""
+
+    lifetime: Annotated[Seconds, Field(gt=timedelta(0), le=timedelta(hours=1))] = timedelta(minutes=5)
+    """How long one stays: so long a gateway goes on without Vault, and with a key that was shredded elsewhere."""
+    capacity: int = Field(default=1024, ge=1, le=65536)
+    """How many stay; the one unused for longest gives way."""
 
 
 class StorageSettings(_Section):
@@ -306,6 +348,7 @@ class Settings(BaseSettings):
     server: ServerSettings = ServerSettings()
     state: StateSettings = StateSettings()
     vault: VaultSettings
+    keys: KeySettings = KeySettings()
     storage: StorageSettings
     audit: AuditSettings
     sinks: list[SinkSettings] = []

@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem details: the one table from an error's code to its HTTP status."""
 
 import logging
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated
@@ -88,8 +89,15 @@ async def _gateway_error(request: Request, error: Exception) -> JSONResponse:
     status = status_of(error)
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         return unexpected(request, error)
-    headers = challenge(request, error) if status is HTTPStatus.UNAUTHORIZED else None
+    headers = challenge(request, error) if status is HTTPStatus.UNAUTHORIZED else _waiting_time(error)
     return answer(request, status, error.code, error.message, error.hint, headers=headers)
+
+
+def _waiting_time(error: errors.GatewayError) -> dict[str, str]:
+    """Return when to come again, where that is known, in whole seconds (RFC 9110 10.2.3)."""
+    if not isinstance(error, errors.Unavailable) or error.retry_after is None:
+        return {}
+    return {"retry-after": str(max(1, math.ceil(error.retry_after.total_seconds())))}
 
 
 async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
@@ -134,7 +142,7 @@ def answer(
     )
     extra = dict(headers or {})
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        extra["retry-after"] = _RETRY_AFTER_SECONDS
+        extra.setdefault("retry-after", _RETRY_AFTER_SECONDS)
     return JSONResponse(problem.model_dump(), status, headers=extra, media_type=MEDIA_TYPE)
 
 

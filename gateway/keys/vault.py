@@ -1,145 +1,67 @@
-"""Vault and OpenBao, through hvac. The only module that imports it. Keys are used there and never leave."""
+"""The transit engine of Vault and OpenBao: keys are used there and never leave.
 
+A use of a key ends in time, whatever Vault does: each request has a time limit, and what is worth it is tried again
+after a random wait, all within one patience. When Vault has failed again and again, it is left alone for a while.
+"""
+
+import asyncio
 import base64
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import hvac
-import requests
-from anyio import to_thread
-from hvac.exceptions import Forbidden, InvalidPath, InvalidRequest, VaultDown, VaultError
-from requests.adapters import HTTPAdapter
+from anyio import CapacityLimiter, to_thread
+from hvac.exceptions import InvalidPath, InvalidRequest
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_before_delay,
+    wait_random_exponential,
+)
 
 from gateway.clock import Clock
-from gateway.errors import IntegrityError, VaultUnavailable
+from gateway.errors import IntegrityError, VaultCircuitOpen, VaultUnavailable
+from gateway.keys.circuit import Circuit, CircuitOpen
+from gateway.keys.vault_session import CONNECTIONS, Session
 from gateway.ports import NewDataKey, SigningKey
 from gateway.settings import VaultSettings
 
 TOKENS_KEY = "gateway-tokens"
 CHECKPOINTS_KEY = "gateway-checkpoints"
-_TRY_AGAIN = "Try again; see if Vault is up, and can be reached."
-_RENEW_AFTER = 0.5
-"""The part of a lease after which it is renewed; the other half is for trying again."""
-_CONNECTIONS = 40
-"""As many as anyio has worker threads by default."""
+_ATTEMPTS = 3
 
-_T = TypeVar("_T")
 _Json = dict[str, Any]
-
-
-class _Session:
-    """A login that stays alive. Called from many threads."""
-
-    def __init__(self, settings: VaultSettings, clock: Clock) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._lease_end = self._renew_at = datetime.min.replace(tzinfo=clock().tzinfo)
-        self._http = requests.Session()
-        self._http.trust_env = False  # proxies and CA bundles come from our settings, not from the environment
-        self._http.max_redirects = 0  # a redirect could carry the token elsewhere
-        for scheme in ("http://", "https://"):
-            self._http.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=_CONNECTIONS, pool_block=True))
-        self._client = hvac.Client(
-            url=settings.address,
-            token="",  # else hvac would look for one in the environment and the home directory
-            verify=str(settings.ca_file) if settings.ca_file else True,
-            timeout=settings.timeout.total_seconds(),
-            namespace=settings.namespace,
-            session=self._http,
-        )
-
-    def call(self, request: Callable[[hvac.Client], _T]) -> _T:
-        """Make one request, logged in. Raises `VaultUnavailable`, and hvac's `InvalidRequest` and `InvalidPath`."""
-        with self._foreign_errors():
-            token = self._valid_token()
-            try:
-                return request(self._client)
-            except Forbidden:
-                # Revoked, or gone with a restored Vault, before its lease was over: worth one new login.
-                self._log_in(instead_of=token)
-                return request(self._client)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
-
-    def _valid_token(self) -> str:
-        now = self._clock()
-        if now >= self._lease_end:
-            self._log_in(instead_of=self._client.token)
-        elif now >= self._renew_at:
-            self._renew()
-        return str(self._client.token)
-
-    def _log_in(self, *, instead_of: str) -> None:
-        with self._lock:
-            if self._client.token != instead_of:
-                return  # another thread has logged in meanwhile
-            try:
-                answer = self._client.auth.approle.login(
-                    role_id=_read_secret(self._settings.role_id_file),
-                    secret_id=_read_secret(self._settings.secret_id_file),
-                    mount_point=self._settings.auth_mount,
-                    use_token=False,
-                )
-            except (InvalidRequest, InvalidPath, Forbidden) as error:
-                raise VaultUnavailable(
-                    f"Vault at {self._settings.address} refuses the gateway's login.",
-                    hint=f"Issue a new one into {self._settings.role_id_file.parent} with infra/vault/setup.",
-                ) from error
-            self._client.token = answer["auth"]["client_token"]
-            self._keep(answer)
-
-    def _renew(self) -> None:
-        with self._lock:
-            # Others go on with the token meanwhile. Should this fail, there is the lease's end, and the first 403.
-            self._renew_at = self._lease_end
-            try:
-                self._keep(self._client.auth.token.renew_self())
-            except (VaultError, requests.RequestException):
-                return  # the token is good for now; the request that follows will tell
-
-    def _keep(self, answer: _Json) -> None:
-        lease = timedelta(seconds=answer["auth"]["lease_duration"])
-        now = self._clock()
-        self._lease_end, self._renew_at = now + lease, now + lease * _RENEW_AFTER
-
-    @contextmanager
-    def _foreign_errors(self) -> Iterator[None]:
-        where = f"Vault at {self._settings.address}"
-        try:
-            yield
-        except (InvalidRequest, InvalidPath):
-            raise  # says something about a key; its caller knows what
-        except VaultDown as error:
-            raise VaultUnavailable(f"{where} is sealed.", hint="An operator must unseal it.") from error
-        except Forbidden as error:
-            raise VaultUnavailable(f"{where} refuses the gateway.", hint="Run infra/vault/setup again.") from error
-        except VaultError as error:
-            raise VaultUnavailable(f"{where} failed: {type(error).__name__}.", hint=_TRY_AGAIN) from error
-        except requests.RequestException as error:
-            raise VaultUnavailable(f"{where} does not answer: {type(error).__name__}.", hint=_TRY_AGAIN) from error
 
 
 class TransitVault:
     """`KeyVault`, `TokenSigner` and `CheckpointSigner` on the transit engine. Close it at the end."""
 
     def __init__(self, settings: VaultSettings, clock: Clock) -> None:
-        self._session = _Session(settings, clock)
+        self._session = Session(settings, clock)
         self._mount = settings.transit_mount
+        self._where = f"Vault at {settings.address}"
+        self._patience = settings.patience.total_seconds()
+        self._circuit = Circuit(clock, counts=VaultUnavailable)
+        # Its own threads: a Vault that hangs must not take those that the database and the disk need.
+        self._threads = CapacityLimiter(CONNECTIONS)
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
 
     async def check(self) -> None:
-        """Raise `VaultUnavailable` unless Vault answers, is unsealed, and lets us use our keys."""
-        await self.public_keys()
+        """Raise `VaultUnavailable` unless Vault answers, is unsealed, and lets us use our keys.
+
+        Asks once, and not while the circuit is open: then it is `VaultCircuitOpen`.
+        """
+        try:
+            await self._call("read_key", name=TOKENS_KEY, attempts=1)
+        except VaultUnavailable as error:
+            if not self._circuit.is_open:
+                raise
+            raise VaultCircuitOpen(error.message, hint=error.hint, retry_after=error.retry_after) from error
 
     async def create_kek(self, kek: str) -> None:
         """Make the KEK; nothing happens if it exists."""
@@ -163,7 +85,7 @@ class TransitVault:
 
     async def rotate_kek(self, kek: str) -> int:
         """Add a version to the KEK and return its number."""
-        await self._call("rotate_key", name=kek)
+        await self._call("rotate_key", name=kek, attempts=1)  # may have happened, though we were not told
         answer = await self._call("read_key", name=kek)
         return int(answer["latest_version"])
 
@@ -206,7 +128,7 @@ class TransitVault:
         keys = {int(number): base64.b64decode(key["public_key"]) for number, key in answer["keys"].items()}
         return {number: keys[number] for number in sorted(keys) if number >= answer["min_decryption_version"]}
 
-    async def _call(self, operation: str, *, name: str, **arguments: object) -> _Json:
+    async def _call(self, operation: str, *, name: str, attempts: int = _ATTEMPTS, **arguments: object) -> _Json:
         """Run one operation of hvac's transit API in a worker thread and return the answer's data."""
 
         def request(client: hvac.Client) -> _Json:
@@ -216,20 +138,54 @@ class TransitVault:
             return answer["data"] if isinstance(answer, dict) else {}
 
         try:
-            return await to_thread.run_sync(self._session.call, request)
+            return await self._patiently(request, attempts)
         except (InvalidRequest, InvalidPath) as error:
             raise IntegrityError(
                 f"Vault's key {name} is missing, or does not open what was given to it.",
                 hint="Is this the Vault that the data was written with, and does the key still exist?",
             ) from error
+        except CircuitOpen as error:
+            raise VaultUnavailable(
+                f"{self._where} has failed again and again, and is left alone for a moment.",
+                hint="Try again later; the log and `gateway doctor` say what is wrong with it.",
+                retry_after=error.wait,
+            ) from error
+
+    async def _patiently(self, request: Callable[[hvac.Client], _Json], attempts: int) -> _Json:
+        """Make the request, and again where Vault is away, until it answers or our patience ends."""
+        end = asyncio.get_running_loop().time() + self._patience
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(VaultUnavailable),
+            wait=_wait,
+            stop=stop_after_attempt(attempts) | stop_before_delay(self._patience),
+            reraise=True,
+        )
+        return await retrying(self._once, request, end)
+
+    async def _once(self, request: Callable[[hvac.Client], _Json], end: float) -> _Json:
+        with self._circuit.call():
+            try:
+                async with asyncio.timeout_at(end):
+                    # Given up, the thread ends by its own time limits.
+                    return await to_thread.run_sync(
+                        self._session.call, request, abandon_on_cancel=True, limiter=self._threads
+                    )
+            except TimeoutError as error:
+                raise VaultUnavailable(
+                    f"{self._where} has not answered within {self._patience:g} s.",
+                    hint="Try again; see if Vault is up, and can be reached.",
+                ) from error
+
+
+_backoff = wait_random_exponential(multiplier=0.1, max=2)
+
+
+def _wait(state: RetryCallState) -> float:
+    """Return the seconds before the next attempt: at random, and no fewer than Vault asked for."""
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after if isinstance(error, VaultUnavailable) else None
+    return _backoff(state) + (asked.total_seconds() if asked else 0.0)
 
 
 def _key_id(version: int) -> str:
     return f"{TOKENS_KEY}-{version}"
-
-
-def _read_secret(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise VaultUnavailable(f"{file}, half of the gateway's login to Vault, cannot be read.") from error

@@ -211,14 +211,14 @@ def answering():
 async def test_a_redirect_is_not_followed_with_the_token(vault_settings, answering):
     address = answering(307, {"Location": f"{vault_settings.address}/v1/auth/approle/login"})
     vault = TransitVault(vault_settings.model_copy(update={"address": address}), utc_now)
-    with pytest.raises(VaultUnavailable, match="TooManyRedirects"):
+    with pytest.raises(VaultUnavailable, match="sends us elsewhere"):
         await vault.check()
     vault.close()
 
 
 async def test_a_failing_vault_is_said(vault_settings, answering):
     vault = TransitVault(vault_settings.model_copy(update={"address": answering(500, {})}), utc_now)
-    with pytest.raises(VaultUnavailable, match="failed: InternalServerError"):
+    with pytest.raises(VaultUnavailable, match=r"failed \(HTTP 500\)"):
         await vault.check()
     vault.close()
 
