@@ -199,6 +199,7 @@ def _searching(settings: Settings, objects: ObjectStore) -> Searching:
         instance=audit.instance,
         objects=objects if is_archived else None,
         copies=audit.directory / ".copies",
+        copies_bytes=audit.copies_bytes,
     )
 
 

@@ -148,6 +148,8 @@ class AuditSettings(_Section):
     """One with Object Lock, best; the bucket of the objects, else."""
     archive_retention: Annotated[Seconds, Field(gt=timedelta(0))] = timedelta(days=365)
     """How long nothing in an archive with Object Lock can be deleted or replaced."""
+    copies_bytes: int = Field(default=8 << 30, ge=0)
+    """How much of the archived events stays here once it was asked for; what was used longest ago goes first."""
 
 
 class _SinkSettings(_Section):

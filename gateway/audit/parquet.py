@@ -1,23 +1,25 @@
-"""The archive: Parquet files in S3, partitioned by day, and a local copy of those that a question needs.
+"""The archive: Parquet files in S3, partitioned by day, and which of them a question needs, in which order.
 
 A file is named for the batch that it is from: `events/<instance>/day=<UTC day>/<first>-<last>.parquet`. A batch that is
 sent again after a kill may have grown, and then begins with the same record: the longest file counts, alone.
 """
 
 import re
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from importlib.util import find_spec
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
-from anyio import to_thread
-
-from gateway.errors import InvalidConfiguration, LocalFileError
+from gateway.errors import InvalidConfiguration
 from gateway.ports import ObjectStore
 
 PREFIX = "events/"
+
+_FIRST_LOOK, _LONGEST_LOOK = 16, 256
+"""Files that are looked into at a time, if days are not longer."""
 
 _NAME = re.compile(
     r"events/(?P<instance>[a-z0-9][a-z0-9-]{0,62})/day=(?P<day>\d{4}-\d{2}-\d{2})/(?P<first>\d{16})-(?P<last>\d{16})\.parquet"
@@ -65,6 +67,31 @@ def current(files: Iterable[ArchivedFile]) -> list[ArchivedFile]:
     return sorted(longest.values())
 
 
+def newest_days(
+    files: Iterable[ArchivedFile], *, since: datetime | None = None, until: datetime | None = None
+) -> Iterator[list[ArchivedFile]]:
+    """Yield the files whose day may have such a moment, newest first and whole days at a time: few files, then more.
+
+    Most questions are answered by the newest days; one that nothing answers looks into all of them.
+    """
+    wanted = (file for file in files if _may_have(file.day, since, until))
+    least = _FIRST_LOOK
+    together: list[ArchivedFile] = []
+    for _, of_day in groupby(sorted(wanted, key=attrgetter("day"), reverse=True), key=attrgetter("day")):
+        together += of_day
+        if len(together) >= least:
+            yield together
+            least, together = min(2 * least, _LONGEST_LOOK), []
+    if together:
+        yield together
+
+
+def _may_have(day: date, since: datetime | None, until: datetime | None) -> bool:
+    """Tell whether the day, which is one of UTC, may have a moment from `since` to `until`."""
+    start = datetime.combine(day, time(), UTC)
+    return (since is None or since - start < timedelta(days=1)) and (until is None or start <= until)
+
+
 def archived_until(files: Iterable[ArchivedFile], instance: str) -> int:
     """Return the number of the last archived record of an instance; 0 if there is none."""
     return max((file.last for file in files if file.instance == instance), default=0)
@@ -92,43 +119,3 @@ def require_duckdb() -> None:
     if find_spec("duckdb") is None:
         hint = "Install ml-data-gateway[archive]."
         raise InvalidConfiguration("The archive needs DuckDB, which is not installed.", hint=hint)
-
-
-class LocalCopies:
-    """Copies of archived files. They are immutable, so a copy is good for ever.
-
-    Args:
-        objects: Where the archive is.
-        folder: Where copies are kept; made, with mode 0700, if it is not there.
-    """
-
-    def __init__(self, objects: ObjectStore, folder: Path) -> None:
-        self._objects = objects
-        self._folder = folder
-
-    async def fetch(self, files: Sequence[ArchivedFile]) -> list[Path]:
-        """Return the files' paths here, fetching those that are not.
-
-        Raises:
-            StorageUnavailable: S3 is away.
-            LocalFileError: a copy cannot be written.
-        """
-        return [await self._fetch(file) for file in files]
-
-    async def _fetch(self, file: ArchivedFile) -> Path:
-        path = self._folder / file.key
-        if not path.exists():
-            content = await self._objects.get(file.key)
-            try:
-                await to_thread.run_sync(_write, path, content)
-            except OSError as error:
-                raise LocalFileError(f"The copy {path} cannot be written: {error.strerror}.") from error
-        return path
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write the file so that it is there whole or not at all."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".new", delete=False) as file:
-        file.write(content)
-    Path(file.name).replace(path)

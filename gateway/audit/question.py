@@ -12,12 +12,15 @@ from gateway.errors import InvalidInput
 
 MAX_PAGE = 1000
 _MAX_TEXT = 2048
-_PLACE = re.compile(r"([0-9]{1,15})\.([a-z0-9][a-z0-9-]{0,62})\.([0-9]{1,16})")
+_PLACE = re.compile(r"([0-9]{1,14})\.([a-z0-9][a-z0-9-]{0,62})\.([0-9]{1,16})")
 
 
-@dataclass(frozen=True, slots=True)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where a page ends."""
+    """Where a page ends. Places are in the order of events."""
 
     time: int
     instance: str
@@ -37,6 +40,11 @@ class Place:
         if not found:
             raise InvalidInput(f"{text[:80]!r} is not where a page ended.", hint="Give 'next' of the page before.")
         return cls(int(found[1]), found[2], int(found[3]))
+
+    @property
+    def at(self) -> datetime:
+        """When."""
+        return _EPOCH + timedelta(milliseconds=self.time)
 
     def __str__(self) -> str:
         return f"{self.time}.{self.instance}.{self.seq}"
@@ -123,7 +131,7 @@ class Found:
     @property
     def at(self) -> datetime:
         """When."""
-        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=self.time)
+        return self.place.at
 
     @property
     def place(self) -> Place:

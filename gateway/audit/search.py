@@ -4,16 +4,19 @@ Every value is a parameter, the statement is one of a few, and the database can 
 question is about: a name that looks like SQL finds what has that name.
 """
 
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from threading import Timer
 from typing import Any
 
 import duckdb
 
+from gateway.audit.parquet import ArchivedFile, newest_days
 from gateway.audit.question import Found, Page, Question, bounds
 from gateway.audit.segments import first_seq, list_segments
 from gateway.audit.table import COLUMNS, archived_rows, connect, journal_rows
@@ -63,10 +66,19 @@ class JournalFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class Archive:
+    """What is archived, and how it is come by."""
+
+    files: Sequence[ArchivedFile]
+    fetch: Callable[[Sequence[ArchivedFile]], Sequence[Path]]
+    """Returns where files are on this machine, once they are."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sources:
     """Where events are looked for."""
 
-    archived: Sequence[Path] = ()
+    archive: Archive | None = None
     journals: Sequence[JournalFiles] = ()
 
 
@@ -78,40 +90,53 @@ def search(question: Question, sources: Sources, *, longest_seconds: float = _LO
         JournalUnavailable: a file cannot be read.
     """
     where, given = _conditions(question)
-    given["limit"] = question.limit + 1
-    journals = [(journal, segments) for journal in sources.journals if (segments := journal.segments)]
-    folders = {path.parent for path in sources.archived} | {journal.folder for journal, _ in journals}
-    if not folders:
-        return Page((), None)
-    with _asking(sorted(folders), longest_seconds) as ask:
-        selects = []
-        if sources.archived:
-            given["archived"] = [str(path) for path in sources.archived]
-            selects = _reaching(ask, where, given)
-        for n, (journal, segments) in enumerate(journals):
-            selects.append(journal_rows(f"$instance{n}", f"$segments{n}", f"seq > $beyond{n} AND {where}"))
-            given[f"instance{n}"] = journal.instance
-            given[f"segments{n}"] = [str(path) for path in segments]
-            given[f"beyond{n}"] = journal.after
-        names = ", ".join(f'"{name}"' for name in _FIELDS)
-        rows = " UNION ALL ".join(selects)
-        found = ask(f"SELECT {names} FROM ({rows}) {_NEWEST}", given) if selects else []  # noqa: S608
-    return _page([Found(*row) for row in found], question.limit)
+    given["limit"] = wanted = question.limit + 1  # one more tells whether there is a next page
+    ends = time.monotonic() + longest_seconds
+    found = [one for journal in sources.journals for one in _in_journal(journal, where, given, ends)]
+    found = _newest(found, wanted)
+    for files in _newest_days(question, sources.archive):
+        if len(found) == wanted and found[-1].at.date() > files[0].day:
+            break  # whatever is left is older than what the page has
+        paths = sources.archive.fetch(files) if sources.archive else ()
+        found = _newest([*found, *_in_files(paths, where, given, ends)], wanted)
+    return _page(found, question.limit)
 
 
-def _reaching(ask: Ask, where: str, given: dict[str, object]) -> list[str]:
-    """Return what selects a page's archived rows, if there are any, and note how far back the page reaches.
+def _newest_days(question: Question, archive: Archive | None) -> Iterator[list[ArchivedFile]]:
+    until = question.after.at if question.after else question.until
+    return newest_days(archive.files if archive else (), since=question.since, until=until)
 
-    That takes few of the columns; all of them are then read from those files alone that are new enough.
-    """
-    times = _archived(where, columns=("time",))
-    newest = f'SELECT "time" FROM ({times}) ORDER BY "time" DESC LIMIT $limit'  # noqa: S608
-    [(reach,)] = ask(f'SELECT min("time") FROM ({newest})', given)  # noqa: S608
-    if reach is None:
-        del given["archived"]
+
+def _newest(found: list[Found], wanted: int) -> list[Found]:
+    return sorted(found, key=attrgetter("place"), reverse=True)[:wanted]
+
+
+def _in_journal(journal: JournalFiles, where: str, given: Mapping[str, object], ends: float) -> list[Found]:
+    segments = journal.segments
+    if not segments:
         return []
-    given["reach"] = reach
-    return [_archived(f'"time" >= $reach AND {where}', columns=_FIELDS)]
+    rows = journal_rows("$instance", "$segments", f"seq > $beyond AND {where}")
+    paths = [str(path) for path in segments]
+    with _asking(segments, ends) as ask:
+        own = {"instance": journal.instance, "segments": paths, "beyond": journal.after}
+        return [Found(*row) for row in ask(f"{rows} {_NEWEST}", {**given, **own})]
+
+
+def _in_files(paths: Sequence[Path], where: str, given: Mapping[str, object], ends: float) -> list[Found]:
+    """Return the newest rows of archived files.
+
+    How far back they reach takes one column; all of them are then read from those rows alone that are new enough.
+    """
+    given = {**given, "archived": [str(path) for path in paths]}
+    times = _archived(where, columns=("time",))
+    newest = f'SELECT "time" FROM ({times}) ORDER BY "time" DESC LIMIT $limit'  # noqa: S608  # made of names and parameters
+    with _asking(paths, ends) as ask:
+        [(reach,)] = ask(f'SELECT min("time") FROM ({newest})', given)  # noqa: S608  # the same
+        if reach is None:
+            return []
+        rows = _archived(f'"time" >= $reach AND {where}', columns=_FIELDS)
+        found = ask(f"SELECT * FROM ({rows}) {_NEWEST}", {**given, "reach": reach})  # noqa: S608  # the same
+        return [Found(*row) for row in found]
 
 
 def _archived(where: str, *, columns: Sequence[str]) -> str:
@@ -145,20 +170,29 @@ def _conditions(question: Question) -> tuple[str, dict[str, object]]:
 
 
 @contextmanager
-def _asking(folders: Sequence[Path], longest_seconds: float) -> Iterator[Ask]:
-    """Give what asks a database that can read these folders, for so long."""
-    with connect(readable=folders) as database:
-        timer = Timer(longest_seconds, database.interrupt)
+def _asking(files: Sequence[Path], ends: float) -> Iterator[Ask]:
+    """Give what asks a database that can read these files' folders, until a moment of the monotonic clock."""
+    seconds = ends - time.monotonic()
+    if seconds <= 0:
+        raise _too_long()
+    with connect(readable=sorted({path.parent for path in files})) as database:
+        timer = Timer(seconds, database.interrupt)
         timer.start()
         try:
             yield lambda sql, given: database.execute(sql, given).fetchall()
         except duckdb.InterruptException as error:
-            hint = "Narrow it: by time (--since), or by resource."
-            raise TooLarge(f"The question takes longer than {longest_seconds:g} s.", hint=hint) from error
+            raise _too_long() from error
         except duckdb.Error as error:
             raise JournalUnavailable(f"The audit cannot be searched ({type(error).__name__}).") from error
         finally:
             timer.cancel()
+
+
+def _too_long() -> TooLarge:
+    return TooLarge(
+        "The question takes too long.",
+        hint="Narrow it: by time (--since), or by resource. Or ask again: what was fetched of the archive stays.",
+    )
 
 
 def _page(found: list[Found], limit: int) -> Page:

@@ -1,13 +1,13 @@
 """The gateway's own answer to questions: lists the archive, fetches what a question needs, and asks beside requests."""
 
 from collections.abc import Sequence
-from datetime import UTC
 from functools import partial
 from pathlib import Path
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, from_thread, to_thread
 
-from gateway.audit.parquet import ArchivedFile, LocalCopies, archived_until, list_archive, require_duckdb
+from gateway.audit.copies import MOST_BYTES, LocalCopies
+from gateway.audit.parquet import ArchivedFile, archived_until, list_archive, require_duckdb
 from gateway.audit.question import Page, Question
 from gateway.ports import ObjectStore
 
@@ -23,13 +23,22 @@ class Searching:
         instance: Its name.
         objects: Where the archive is; none if there is no sink that archives.
         copies: The folder of local copies of the archive.
+        copies_bytes: How much of it may stay there.
     """
 
-    def __init__(self, journal: Path, *, instance: str, objects: ObjectStore | None, copies: Path) -> None:
+    def __init__(
+        self,
+        journal: Path,
+        *,
+        instance: str,
+        objects: ObjectStore | None,
+        copies: Path,
+        copies_bytes: int = MOST_BYTES,
+    ) -> None:
         self._journal = journal
         self._instance = instance
         self._objects = objects
-        self._copies = LocalCopies(objects, copies) if objects else None
+        self._copies = LocalCopies(objects, copies, most_bytes=copies_bytes) if objects else None
         self._limiter = CapacityLimiter(_AT_A_TIME)
 
     async def find(self, question: Question, instances: Sequence[str]) -> Page:
@@ -41,7 +50,7 @@ class Searching:
             TooLarge: it takes too long.
         """
         require_duckdb()
-        from gateway.audit.search import JournalFiles, Sources, search  # noqa: PLC0415 -- needs DuckDB
+        from gateway.audit.search import Archive, JournalFiles, Sources, search  # noqa: PLC0415 -- needs DuckDB
 
         files = await list_archive(self._objects, instances) if self._objects else []
         own = [
@@ -49,15 +58,12 @@ class Searching:
             for instance in instances
             if instance == self._instance
         ]
-        needed = [file for file in files if _may_have(file, question)]
-        archived = await self._copies.fetch(needed) if self._copies else []
-        call = partial(search, question, Sources(archived, own))
+        archive = Archive(files, self._fetch) if files else None
+        if self._copies:
+            await self._copies.tidy(instances, files)
+        call = partial(search, question, Sources(archive, own))
         return await to_thread.run_sync(call, limiter=self._limiter)
 
-
-def _may_have(file: ArchivedFile, question: Question) -> bool:
-    """Tell whether the file's day, which is one of UTC, may have a moment that is asked for."""
-    since, until = question.since, question.until
-    return (since is None or file.day >= since.astimezone(UTC).date()) and (
-        until is None or file.day <= until.astimezone(UTC).date()
-    )
+    def _fetch(self, files: Sequence[ArchivedFile]) -> list[Path]:
+        """Return where files are here: called in the thread that asks, which waits for those that it needs, alone."""
+        return from_thread.run(self._copies.fetch, files) if self._copies else []

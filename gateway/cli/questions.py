@@ -184,7 +184,7 @@ def _looking(journal: Path | None, archive: Path | None, url: str | None, profil
 
 def _local(journal: Path | None, archive: Path | None) -> Find:
     require_duckdb()
-    from gateway.audit.search import JournalFiles, Sources, search  # noqa: PLC0415 -- needs DuckDB
+    from gateway.audit.search import Archive, JournalFiles, Sources, search  # noqa: PLC0415 -- needs DuckDB
 
     files = list_local(archive) if archive else []
     folders = list_journals(journal) if journal else []
@@ -193,7 +193,7 @@ def _local(journal: Path | None, archive: Path | None) -> Find:
         hint = "Name the folder in audit.directory, or one that has the archive's 'events' folder."
         raise LocalFileError(f"There are no events at {places}.", hint=hint)
     sources = Sources(
-        [archive / file.key for file in files] if archive else [],
+        Archive(files, lambda wanted: [archive / file.key for file in wanted]) if archive else None,
         [JournalFiles(folder.name, folder, archived_until(files, folder.name)) for folder in folders],
     )
     return lambda question: search(question, sources)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from gateway.audit import parquet
 from gateway.audit.event import decided
 from gateway.audit.journal import Journal
 from gateway.audit.question import Question
@@ -74,3 +75,20 @@ async def test_only_days_that_are_asked_for_are_fetched(searching, objects):
     assert objects.fetched == 1
     assert await searching(objects).find(asked, ["gateway-2"])
     assert objects.fetched == 1
+
+
+async def test_what_a_page_does_not_need_is_not_fetched(searching, objects, monkeypatch):
+    monkeypatch.setattr(parquet, "_FIRST_LOOK", 1)
+    monkeypatch.setattr(parquet, "_LONGEST_LOOK", 1)
+    page = await searching(objects).find(Question(limit=1), ["gateway-2"])
+    assert places(page) == [("gateway-2", 4)]
+    assert objects.fetched == 2  # one event more tells that there is a next page, and it may be of the day before
+    page = await searching(objects).find(Question(limit=1, after=page.next), ["gateway-2"])
+    assert places(page) == [("gateway-2", 3)]
+    assert objects.fetched == 3
+
+
+async def test_what_the_archive_has_no_more_is_not_answered_from_a_copy(searching, objects, tmp_path):
+    await searching(objects).find(Question(), ["gateway-2"])
+    assert places(await searching(MemoryObjectStore()).find(Question(), ["gateway-2"])) == []
+    assert not list((tmp_path / "copies" / "events" / "gateway-2").rglob("*.parquet"))

@@ -13,7 +13,8 @@ import pytest
 
 from gateway.audit.event import decided
 from gateway.audit.journal import Journal
-from gateway.audit.parquet import LocalCopies, list_archive
+from gateway.audit.copies import LocalCopies
+from gateway.audit.parquet import list_archive
 from gateway.audit.question import Place, Question
 from gateway.audit.search import JournalFiles, Sources, search
 from gateway.audit.sinks.archive import ArchiveTarget

@@ -5,8 +5,9 @@ import duckdb
 import pytest
 
 from gateway.audit.chain import verify
+from gateway.audit.copies import LocalCopies
 from gateway.audit.event import decided
-from gateway.audit.parquet import LocalCopies, list_archive
+from gateway.audit.parquet import list_archive
 from gateway.audit.sinks import archive as module
 from gateway.audit.sinks.archive import ArchiveTarget
 from gateway.audit.sinks.target import batch_of
