@@ -77,7 +77,7 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         journal = await opened.enter_async_context(
             Journal(settings.audit.directory, instance=settings.audit.instance, clock=clock)
         )
-        database = Database(settings.state.url)
+        database = Database.of(settings.state)
         opened.push_async_callback(database.close)
         await migrate(database)
         vault = TransitVault(settings.vault, clock)

@@ -64,7 +64,7 @@ def _checks(settings: Settings, opened: AsyncExitStack, clock: Clock) -> dict[st
         _check_writable(settings.audit.directory)
 
     async def state() -> None:
-        database = Database(settings.state.url)
+        database = Database.of(settings.state)
         opened.push_async_callback(database.close)
         await SqlCatalog(database).check()
 

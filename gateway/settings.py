@@ -57,6 +57,13 @@ class StateSettings(_Section):
     """The database of names, versions, tags and wrapped keys."""
 
     url: str = "sqlite:///gateway.db"
+    """A file, or for many instances a PostgreSQL: `postgresql://USER@HOST/NAME?sslmode=verify-full`. No password."""
+    password_file: Path | None = None
+    """PostgreSQL's password; read again for each connection, so that it can be replaced while we run."""
+    connections: int = Field(default=8, ge=1, le=100)
+    """How many an instance holds at most."""
+    timeout: Patience = timedelta(seconds=5)
+    """How long a transaction waits for a free connection, and how long it may then take."""
 
 
 class VaultSettings(_Section):

@@ -15,10 +15,14 @@ import time
 from pathlib import Path
 
 import boto3
+import psycopg
 import pytest
 from botocore.config import Config
 
 from gateway.devstack import configuration
+from gateway.devstack.folder import StateFolder
+from gateway.devstack.network import free_ports
+from gateway.devstack.postgresql import PostgreSQL
 from gateway.devstack.process import Process
 from gateway.devstack.stack import Description
 from gateway.devstack.vault_api import VaultApi
@@ -81,6 +85,36 @@ def stack(pytestconfig):
         assert time.monotonic() < deadline, (folder / "stack.log").read_text()
         time.sleep(0.05)
     return Description.model_validate_json((folder / "stack.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory):
+    """The folder of this worker's PostgreSQL and Redis, which are started when the first test wants them."""
+    with StateFolder(tmp_path_factory.mktemp("servers")) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def postgresql(servers):
+    """A PostgreSQL of this worker's tests, which may lose what it holds if it is killed, and is quicker for it."""
+    server = PostgreSQL.start(servers, port=free_ports(1)[0], settings={"fsync": "off", "max_connections": "300"})
+    server.wait_ready()
+    yield server
+    server.process.stop()
+
+
+@pytest.fixture
+def new_schema(postgresql):
+    """Makes an empty schema of a random name in PostgreSQL, and returns the URL whose tables are there."""
+
+    def make():
+        name = f"test_{secrets.token_hex(8)}"
+        parameters = {"user": "gateway", "password": postgresql.password_file.read_text(), "dbname": "postgres"}
+        with psycopg.connect(host="127.0.0.1", port=postgresql.port, **parameters) as connection:
+            connection.execute(f"CREATE SCHEMA {name}")
+        return f"{postgresql.url}?options=-csearch_path%3D{name}"
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """One program that we started: made ready within a deadline, watched, stopped, and never left behind."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -25,6 +26,8 @@ class Process:
     def __init__(self, name: str, child: subprocess.Popen[bytes], log: Path) -> None:
         self.name = name
         self.log = log
+        self.stop_signal = signal.SIGTERM
+        """What asks it to end; a few programs have another for it."""
         self._child = child
 
     @classmethod
@@ -77,8 +80,8 @@ class Process:
             raise self._failure(f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}")
 
     def stop(self, *, grace: timedelta = timedelta(seconds=10)) -> None:
-        """Ask the program to end (SIGTERM), and end it (SIGKILL) when `grace` is over. Stopping twice is fine."""
-        self._child.terminate()
+        """Ask the program to end, and end it (SIGKILL) when `grace` is over. Stopping twice is fine."""
+        self._child.send_signal(self.stop_signal)
         try:
             self._child.wait(grace.total_seconds())
         except subprocess.TimeoutExpired:

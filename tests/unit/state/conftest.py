@@ -22,14 +22,31 @@ def sqlite_url(tmp_path):
     return f"sqlite:///{tmp_path}/gateway.db"
 
 
-@pytest.fixture(params=["sqlite_url"])
+@pytest.fixture
+def postgresql_url(new_schema):
+    return new_schema()
+
+
+@pytest.fixture(params=["sqlite_url", "postgresql_url"])
 def database_url(request):
     return request.getfixturevalue(request.param)
 
 
 @pytest.fixture
-async def database(database_url):
-    opened = Database(database_url)
+def open_database(request):
+    """Opens a database by its URL, as an instance does; password and all."""
+
+    def open_it(url, **options):
+        if url.startswith("postgresql"):
+            options.setdefault("password_file", request.getfixturevalue("postgresql").password_file)
+        return Database(url, **options)
+
+    return open_it
+
+
+@pytest.fixture
+async def database(open_database, database_url):
+    opened = open_database(database_url)
     await migrate(opened)
     yield opened
     await opened.close()

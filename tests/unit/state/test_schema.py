@@ -27,8 +27,8 @@ async def test_a_database_of_a_newer_gateway_is_refused_and_left_alone(database)
         await SqlCatalog(database).check()
 
 
-async def test_instances_that_start_together_migrate_once(database_url):
-    instances = [Database(database_url) for _ in range(4)]
+async def test_instances_that_start_together_migrate_once(open_database, database_url):
+    instances = [open_database(database_url) for _ in range(4)]
     async with anyio.create_task_group() as group:
         for instance in instances:
             group.start_soon(schema.migrate, instance)
@@ -39,8 +39,8 @@ async def test_instances_that_start_together_migrate_once(database_url):
         await instance.close()
 
 
-async def test_a_failed_migration_leaves_nothing_behind(database_url, monkeypatch):
-    database = Database(database_url)
+async def test_a_failed_migration_leaves_nothing_behind(open_database, database_url, monkeypatch):
+    database = open_database(database_url)
 
     def fail_after_the_tables(connection):
         Base.metadata.tables["resources"].create(connection)
