@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import httpx
 from fastapi import FastAPI
@@ -26,8 +27,10 @@ from gateway.broker.advise import Advise
 from gateway.broker.batch import Batch
 from gateway.broker.browse import Browse
 from gateway.broker.health import Health
+from gateway.broker.holdings import Holdings
 from gateway.broker.leases import Leases
-from gateway.broker.links import Lifetimes, Links, StreamLinksSource
+from gateway.broker.link_keys import LinkKeys
+from gateway.broker.links import Lifetimes, Links
 from gateway.broker.pages import PagesOf, SealedPages
 from gateway.broker.policy_watch import PolicyWatch
 from gateway.broker.publish import Publish
@@ -42,11 +45,12 @@ from gateway.identity import Authentication, GatewayTokens, Issuers, Nonces, Pro
 from gateway.keys.datakeys import DataKeys, link_secret
 from gateway.keys.vault import TransitVault
 from gateway.links.presign import Presigner
-from gateway.links.stream import LinkKey, StreamLinks
+from gateway.model import Holding, Secret, fingerprint
 from gateway.policy import WatchedPolicies
-from gateway.ports import Bucket, ObjectStore, PageStore, StorageCredentials
+from gateway.ports import Bucket, CredentialSource, ObjectStore, PageStore, StorageCredentials
 from gateway.settings import ArchiveSinkSettings, Settings, StorageSettings, TokenKind
 from gateway.state.engine import Database
+from gateway.state.holdings import SqlHoldings
 from gateway.state.keys import SqlWrappedKeys
 from gateway.state.leases import SqlLeases
 from gateway.state.link_uses import SqlLinkUses
@@ -85,22 +89,37 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         http = await opened.enter_async_context(httpx.AsyncClient(timeout=_ISSUER_TIMEOUT_SECONDS, trust_env=False))
         bucket, credentials = bucket_of(settings.storage), WatchedCredentials(settings.storage, clock)
         objects = S3ObjectStore(bucket, credentials, timeout=settings.storage.timeout)
-        notary = _notary(settings, journal, vault, clock)
+        notary = _notary(settings, journal, vault, credentials, clock)
         opened.push_async_callback(notary.close)
         signer = Presigner(bucket, credentials, clock=clock)
         catalog = RecentCatalog(database)
-        keys = DataKeys(vault, SqlWrappedKeys(database), clock)
+        wrapped, settle = SqlWrappedKeys(database), settings.rotation.settle
+        keys = DataKeys(vault, wrapped, clock)
         opened.callback(keys.close)
-        tokens = GatewayTokens(vault, settings.server.public_url, clock, lifetime=settings.tokens.lifetime)
+        tokens = GatewayTokens(
+            vault, settings.server.public_url, clock, lifetime=settings.tokens.lifetime, settle=settle
+        )
         nonces = Nonces(lambda: link_secret(keys), clock) if settings.tokens.dpop_nonces else None
         proofs = Proofs(SqlUsedProofs(database, clock), nonces, clock)
         issuers = Issuers(settings.issuers, http, clock, development=settings.development)
         pages_of = _pages_of(objects, keys)
-        stream_links = _stream_links(keys, settings.server.public_url, clock)
+        stream_links = LinkKeys(keys, wrapped, clock, base_url=settings.server.public_url, settle=settle)
         guard = Guard(policies, journal, clock)
         watch = PolicyWatch(policies, journal, clock)
         opened.callback(asyncio.create_task(watch.run()).cancel)
         opened.callback(asyncio.create_task(notary.run()).cancel)
+        holdings = Holdings(
+            settings.audit.instance,
+            SqlHoldings(database, clock),
+            {
+                Secret.TOKEN_KEY: tokens.holding,
+                Secret.LINK_KEY: stream_links.holding,
+                Secret.S3_CREDENTIALS: partial(_held_credentials, credentials),
+                Secret.GATEWAY_SECRET_ID: partial(_held_login, vault),
+            },
+        )
+        opened.push_async_callback(holdings.close)
+        opened.callback(asyncio.create_task(holdings.run()).cancel)
         outside = Outside(journal, objects, clock, settings.audit.directory / ".sinks" / settings.audit.instance)
         deliveries = deliveries_of(settings.sinks, outside) + detection_of(settings.detection, outside, journal)
         sinks = await opened.enter_async_context(Sinks(deliveries))
@@ -209,17 +228,13 @@ def origin_of(settings: Settings) -> str:
     return settings.audit.origin or f"{host}/audit/{settings.audit.instance}"
 
 
-def archive_of(settings: Settings, clock: Clock) -> TileArchive | None:
-    """Return where this gateway's checkpoints are archived, if they are.
-
-    Raises:
-        InvalidConfiguration: a secret's file cannot be read.
-    """
+def archive_of(settings: Settings, credentials: CredentialSource, clock: Clock) -> TileArchive | None:
+    """Return where this gateway's checkpoints are archived, if they are."""
     if not settings.audit.archive:
         return None
     bucket = bucket_of(settings.storage)
     bucket = replace(bucket, name=settings.audit.archive_bucket or bucket.name)
-    objects = S3ObjectStore(bucket, credentials_of(settings.storage), timeout=settings.storage.timeout)
+    objects = S3ObjectStore(bucket, credentials, timeout=settings.storage.timeout)
     return TileArchive(objects, origin=origin_of(settings), keep=settings.audit.archive_retention, clock=clock)
 
 
@@ -237,11 +252,23 @@ def credentials_of(storage: StorageSettings) -> StorageCredentials:
     return read_credentials(storage)
 
 
-def _notary(settings: Settings, journal: Journal, vault: TransitVault, clock: Clock) -> Notary:
+async def _held_login(vault: TransitVault) -> Holding:
+    used = await vault.login()
+    return Holding(Secret.GATEWAY_SECRET_ID, uses=used, accepts=(used,))
+
+
+async def _held_credentials(credentials: CredentialSource) -> Holding:
+    used = fingerprint(credentials().access_key_id)
+    return Holding(Secret.S3_CREDENTIALS, uses=used, accepts=(used,))
+
+
+def _notary(
+    settings: Settings, journal: Journal, vault: TransitVault, credentials: CredentialSource, clock: Clock
+) -> Notary:
     return Notary(
         journal,
         vault,
-        archive_of(settings, clock),
+        archive_of(settings, credentials, clock),
         clock,
         origin=origin_of(settings),
         interval=settings.audit.checkpoint_interval,
@@ -256,15 +283,3 @@ def _pages_of(objects: ObjectStore, keys: DataKeys) -> PagesOf:
         return CachedPages(SealedPages(objects, keys, resource_id), cache)
 
     return pages_of
-
-
-def _stream_links(keys: DataKeys, base_url: str, clock: Clock) -> StreamLinksSource:
-    made: StreamLinks | None = None
-
-    async def stream_links() -> StreamLinks:
-        nonlocal made
-        if made is None:
-            made = StreamLinks([LinkKey(await link_secret(keys))], base_url=base_url, clock=clock)
-        return made
-
-    return stream_links

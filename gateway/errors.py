@@ -306,6 +306,12 @@ class IncompleteUpload(Conflict):
     code = "incomplete-upload"
 
 
+class RotationHeld(Conflict):
+    """Another run replaces secrets at this moment."""
+
+    code = "rotation-held"
+
+
 class IntegrityError(GatewayError):
     """Bytes are not what they were when they were written. Never retried, never returned."""
 
@@ -346,6 +352,12 @@ class InvalidProof(IntegrityError):
     """A checkpoint, a proof or a verifier key does not hold: malformed, unsigned, forged, or about something else."""
 
     code = "invalid-proof"
+
+
+class SecretStillGood(IntegrityError):
+    """A secret that was revoked still opens something."""
+
+    code = "secret-still-good"
 
 
 class Unavailable(GatewayError):
@@ -410,6 +422,12 @@ class SinkUnavailable(Unavailable):
     """A sink takes no events now; they wait in the journal."""
 
     code = "sink-unavailable"
+
+
+class NotTakenUp(Unavailable):
+    """An instance does not hold a new secret yet, so the old one stays."""
+
+    code = "not-taken-up"
 
 
 class GatewayUnavailable(Unavailable):

@@ -408,6 +408,37 @@ def fingerprint(secret: str) -> str:
     return hmac.digest(b"gateway secret fingerprint v1", secret.encode(), "sha256")[:6].hex()
 
 
+class Secret(StrEnum):
+    """A secret that the gateway has, and that is replaced from time to time."""
+
+    KEKS = "keks"
+    """The key-encrypting keys of all datasets and models, and of the link signing key."""
+    TOKEN_KEY = "token-key"  # noqa: S105  a secret's name
+    """Signs gateway tokens, in Vault."""
+    LINK_KEY = "link-key"
+    """Seals stream links; wrapped in the database."""
+    CHECKPOINT_KEY = "checkpoint-key"
+    """Signs checkpoints of the audit journal, in Vault."""
+    S3_CREDENTIALS = "s3-credentials"
+    DATABASE_PASSWORD = "database-password"  # noqa: S105  the same
+    REDIS_PASSWORD = "redis-password"  # noqa: S105  the same
+    GATEWAY_SECRET_ID = "gateway-secret-id"  # noqa: S105  the same
+    """Half of the gateway's AppRole login to Vault."""
+    ROTATION_SECRET_ID = "rotation-secret-id"  # noqa: S105  the same
+    """Half of the login of who replaces all the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What an instance of the gateway says of a secret that it holds. Versions and fingerprints, never a secret."""
+
+    secret: Secret
+    uses: str
+    """The one that it signs, seals or logs in with."""
+    accepts: tuple[str, ...] = ()
+    """Those of which it takes what was made with them."""
+
+
 class RevocationKind(StrEnum):
     """What can be revoked."""
 

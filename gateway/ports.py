@@ -11,6 +11,7 @@ from typing import Protocol
 from gateway.model import (
     AccessRequest,
     Decision,
+    Holding,
     Lease,
     Link,
     Mark,
@@ -71,6 +72,7 @@ class SigningKey:
 
     key_id: str
     public_pem: str
+    created_at: datetime
 
 
 class TokenSigner(Protocol):
@@ -79,8 +81,11 @@ class TokenSigner(Protocol):
     async def public_keys(self) -> Sequence[SigningKey]:
         """Return every version that may still verify, newest last."""
 
-    async def sign(self, message: bytes) -> tuple[str, bytes]:
-        """Return the key id and the 64-byte raw signature (r || s) of `message`."""
+    async def sign(self, message: bytes, *, key_id: str = "") -> tuple[str, bytes]:
+        """Return the key id and the 64-byte raw signature (r || s) of `message`, by that key or else the newest.
+
+        Raises `IntegrityError` if that key may no longer sign.
+        """
 
 
 class CheckpointSigner(Protocol):
@@ -272,6 +277,28 @@ class LeaseStore(Protocol):
 
     async def in_force(self, *, after: str, limit: int) -> Sequence[Lease]:
         """Return leases that have not expired, in the order of their ids, after `after`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one instance held when it was heard of last."""
+
+    instance: str
+    holding: Holding
+    seen_at: datetime
+
+
+class HoldingStore(Protocol):
+    """What each instance says that it holds: a row for each instance and secret."""
+
+    async def report(self, instance: str, holdings: Sequence[Holding]) -> None:
+        """Say what the instance holds at this moment, in place of what it said before."""
+
+    async def withdraw(self, instance: str) -> None:
+        """Forget the instance, which serves no more."""
+
+    async def reports(self, *, since: datetime) -> Sequence[Report]:
+        """Return what instances said that were heard of since."""
 
 
 class Revocations(Protocol):

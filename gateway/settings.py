@@ -28,7 +28,7 @@ from pydantic_settings import (
 )
 
 from gateway.errors import InvalidConfiguration
-from gateway.model import PrincipalKind
+from gateway.model import PrincipalKind, Secret
 
 Seconds = Annotated[timedelta, Field(description="Seconds, or ISO 8601 like 'PT5M'.")]
 Patience = Annotated[timedelta, Field(gt=timedelta(0), description="Seconds, or ISO 8601 like 'PT5S'.")]
@@ -311,6 +311,32 @@ class ClaimMapping(_Section):
     """Claims that policies may ask for, as `oidc:<claim>`; all others are dropped."""
 
 
+class RotationSettings(_Section):
+    """How every secret is replaced by `gateway rotate-secrets`, and what its instances must know for it."""
+
+    vault: VaultSettings | None = None
+    """Its own login to Vault, which may do more than the gateway's; none where this machine replaces no secret."""
+    gateway_role: str = "gateway"
+    """The AppRole whose secret id is the gateway's login."""
+    own_role: str = "gateway-rotation"
+    """The AppRole whose secret id is its own."""
+    kv_mount: str = "gateway"
+    """A KV engine of version 2 that nobody else can read: its progress, and what is made and not yet published."""
+    publish: Literal["files", "vault"] = "files"
+    """Where new secrets go: into the files that these settings name, or below `published/` of that engine, from where
+    something else brings them into files on each machine (Vault Agent, External Secrets)."""
+    every: Annotated[Seconds, Field(gt=timedelta(0))] = timedelta(days=90)
+    """How old a secret gets before it is due."""
+    periods: dict[Secret, Annotated[Seconds, Field(gt=timedelta(0))]] = {}
+    """The same, for one of them."""
+    settle: Patience = timedelta(seconds=10)
+    """How long a new signing key is known before an instance signs with it, so that all others know it then."""
+    take_up: Patience = timedelta(minutes=10)
+    """How long the instances may take to hold a new secret."""
+    probes: list[Annotated[str, Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*[^\s?#/])?$")]] = []
+    """Addresses of instances that are asked whether an old key still opens anything; else the public URL."""
+
+
 class IssuerSettings(_Section):
     """An OIDC or workload identity provider that we trust."""
 
@@ -366,6 +392,7 @@ class Settings(BaseSettings):
     links: LinkSettings = LinkSettings()
     leases: LeaseSettings = LeaseSettings()
     tokens: TokenSettings = TokenSettings()
+    rotation: RotationSettings = RotationSettings()
     issuers: list[IssuerSettings] = Field(min_length=1)
     development: bool = False
     """Set by `gateway dev`: allows plain HTTP to issuers on loopback."""

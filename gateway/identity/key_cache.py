@@ -74,6 +74,16 @@ class KeyCache:
             self._raise_failure()
         return self._keys
 
+    async def renew(self) -> None:
+        """Fetch the keys now, whatever their age.
+
+        Raises:
+            Unavailable: the signer does not answer; the keys at hand stay.
+        """
+        async with self._lock:
+            self._keys = await self._fetch()
+            self._fetched_at, self._failed_at, self._failure = self._clock(), None, None
+
     def _is_due(self, *, known: bool) -> bool:
         now = self._clock()
         if self._failed_at is not None and now < self._failed_at + self._freshness.retry:

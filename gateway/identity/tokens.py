@@ -11,6 +11,7 @@ from joserfc.jwk import ECKey, Key
 from gateway.clock import Clock
 from gateway.errors import (
     AlgorithmRefused,
+    IntegrityError,
     InvalidToken,
     TokenExpired,
     TooLarge,
@@ -23,7 +24,7 @@ from gateway.identity.encoding import encode_base64url
 from gateway.identity.jws import MAX_TOKEN_BYTES, SignedToken, verify_signature
 from gateway.identity.key_cache import Freshness, KeyCache
 from gateway.identity.principal_claims import read_principal, write_principal
-from gateway.model import Principal
+from gateway.model import Holding, Principal, Secret
 from gateway.ports import TokenSigner
 
 ALGORITHM = "ES256"
@@ -69,11 +70,13 @@ class GatewayTokens:
         clock: Clock,
         *,
         lifetime: timedelta = MAX_LIFETIME,
+        settle: timedelta = timedelta(0),
     ) -> None:
         self._signer = signer
         self._public_url = public_url
         self._clock = clock
         self._lifetime = min(lifetime, MAX_LIFETIME)
+        self._settle = settle
         self._keys = KeyCache("The gateway", self._fetch_keys, clock=clock, freshness=_VAULT)
         self._key_id = ""
 
@@ -129,9 +132,19 @@ class GatewayTokens:
         """
         return {"keys": [{**key.as_dict(), "use": "sig", "alg": ALGORITHM} for key in await self._keys.all()]}
 
+    async def holding(self) -> Holding:
+        """Return the keys that we sign with and verify by, asked for anew.
+
+        Raises:
+            VaultUnavailable: they cannot be had; we go on with those at hand.
+        """
+        await self._keys.renew()
+        accepted = tuple(str(key.kid) for key in await self._keys.all())
+        return Holding(Secret.TOKEN_KEY, uses=self._key_id, accepts=accepted)
+
     async def _sign(self, claims: Mapping[str, object]) -> str:
         payload = encode_base64url(_json(claims))
-        # The header names the key, and Vault chooses it. Where it was rotated since we last signed, we sign again.
+        # The header names the key. Where that may no longer sign, or there was none, Vault chooses, and we sign again.
         for _ in range(3):
             header = {"typ": "at+jwt", "alg": ALGORITHM, "kid": self._key_id}
             message = f"{encode_base64url(_json(header))}.{payload}"
@@ -140,7 +153,11 @@ class GatewayTokens:
                     "The principal's groups and claims do not fit into a gateway token.",
                     hint="Map fewer groups and claims in the issuer's settings.",
                 )
-            key_id, signature = await self._signer.sign(message.encode())
+            try:
+                key_id, signature = await self._signer.sign(message.encode(), key_id=self._key_id)
+            except IntegrityError:
+                self._key_id = ""
+                continue
             if key_id == self._key_id:
                 return f"{message}.{encode_base64url(signature)}"
             self._key_id = key_id
@@ -166,6 +183,10 @@ class GatewayTokens:
 
     async def _fetch_keys(self) -> tuple[Key, ...]:
         keys = await self._signer.public_keys()
+        # A new key is known to every instance before one signs with it; without an older one there is no choice.
+        known_by = self._clock() - self._settle
+        settled = [key.key_id for key in keys if key.created_at <= known_by]
+        self._key_id = (settled[-1:] or [key.key_id for key in keys[:1]] or [""])[0]
         return tuple(ECKey.import_key(key.public_pem, {"kid": key.key_id}) for key in keys)
 
 

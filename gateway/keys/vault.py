@@ -7,6 +7,7 @@ after a random wait, all within one patience. When Vault has failed again and ag
 import asyncio
 import base64
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import hvac
@@ -63,6 +64,10 @@ class TransitVault:
                 raise
             raise VaultCircuitOpen(error.message, hint=error.hint, retry_after=error.retry_after) from error
 
+    async def login(self) -> str:
+        """Take up what the login's files hold now, and return the fingerprint of what we are logged in with."""
+        return await to_thread.run_sync(self._session.follow)
+
     async def create_kek(self, kek: str) -> None:
         """Make the KEK; nothing happens if it exists."""
         # No option is set: transit's defaults are neither exportable nor deletable.
@@ -94,16 +99,21 @@ class TransitVault:
         answer = await self._call("read_key", name=TOKENS_KEY)
         versions = sorted(int(number) for number in answer["keys"])
         return [
-            SigningKey(_key_id(number), answer["keys"][str(number)]["public_key"])
+            SigningKey(_key_id(number), key["public_key"], datetime.fromisoformat(key["creation_time"]))
             for number in versions
+            for key in (answer["keys"][str(number)],)
             if number >= answer["min_decryption_version"]
         ]
 
-    async def sign(self, message: bytes) -> tuple[str, bytes]:
-        """Return the key id and the 64-byte raw signature (r || s) of `message`."""
+    async def sign(self, message: bytes, *, key_id: str = "") -> tuple[str, bytes]:
+        """Return the key id and the 64-byte raw signature (r || s) of `message`, by that key or else the newest.
+
+        Raises `IntegrityError` if that key may no longer sign.
+        """
         answer = await self._call(
             "sign_data",
             name=TOKENS_KEY,
+            key_version=int(key_id.removeprefix(f"{TOKENS_KEY}-") or 0),
             hash_input=base64.b64encode(message).decode(),
             hash_algorithm="sha2-256",
             marshaling_algorithm="jws",  # RFC 7518 3.4: r || s, not DER

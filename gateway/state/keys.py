@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from gateway.ports import WrappedKey
 from gateway.state.engine import Database
@@ -31,6 +31,17 @@ class SqlWrappedKeys:
         query = select(WrappedKeyRow).filter_by(resource_id=resource_id).order_by(WrappedKeyRow.epoch)
         rows = await self._database.read(lambda session: session.scalars(query).all())
         return [row.value() for row in rows]
+
+    async def resource_ids(self) -> Sequence[str]:
+        """Return all resources that have a data key, sorted; the link secret's stands among them."""
+        query = select(WrappedKeyRow.resource_id).distinct().order_by(WrappedKeyRow.resource_id)
+        return await self._database.read(lambda session: session.scalars(query).all())
+
+    async def remove(self, resource_id: str, *, before: int) -> int:
+        """Forget the epochs below `before`, for good; return how many there were."""
+        old = delete(WrappedKeyRow).where(WrappedKeyRow.resource_id == resource_id, WrappedKeyRow.epoch < before)
+        gone = old.returning(WrappedKeyRow.epoch)
+        return await self._database.write(lambda session: len(session.scalars(gone).all()))
 
     async def add(self, key: WrappedKey) -> WrappedKey:
         """Add the row, or return the one that another instance added first."""

@@ -23,6 +23,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from gateway.model import (
+    Holding,
     Lease,
     Push,
     Resource,
@@ -30,9 +31,10 @@ from gateway.model import (
     ResourceName,
     Revocation,
     RevocationKind,
+    Secret,
     Version,
 )
-from gateway.ports import WrappedKey
+from gateway.ports import Report, WrappedKey
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -329,6 +331,33 @@ class RevocationRow(Base):
     def revocation(self) -> Revocation:
         """Return the value of the row, which has a column `value`."""
         return Revocation(RevocationKind(self.kind), self.value, self.issued_before, self.until, self.revoked_by)
+
+
+class HoldingRow(Base):
+    """What an instance said of one secret that it holds."""
+
+    __tablename__ = "holdings"
+
+    instance: Mapped[str] = mapped_column(_name(63), primary_key=True)
+    name: Mapped[str] = mapped_column(_name(32), primary_key=True)
+    uses: Mapped[str] = mapped_column(String(64))
+    accepts: Mapped[list[str]] = mapped_column(JSON)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    @classmethod
+    def of(cls, instance: str, holding: Holding, seen_at: datetime) -> Self:
+        """Return the row of the value."""
+        return cls(
+            instance=instance,
+            name=holding.secret.value,
+            uses=holding.uses,
+            accepts=list(holding.accepts),
+            seen_at=seen_at,
+        )
+
+    def value(self) -> Report:
+        """Return the value of the row."""
+        return Report(self.instance, Holding(Secret(self.name), self.uses, tuple(self.accepts)), self.seen_at)
 
 
 class UsedProofRow(Base):

@@ -103,10 +103,11 @@ class Signer:
 
     async def public_keys(self) -> list[SigningKey]:
         """Return the one key."""
-        return [SigningKey("k1", KEY.as_pem(private=False).decode())]
+        return [SigningKey("k1", KEY.as_pem(private=False).decode(), utc_now())]
 
-    async def sign(self, message: bytes) -> tuple[str, bytes]:
+    async def sign(self, message: bytes, *, key_id: str = "") -> tuple[str, bytes]:
         """Sign."""
+        del key_id  # there is one
         return "k1", JWSRegistry.algorithms["ES256"].sign(message, KEY)
 
 

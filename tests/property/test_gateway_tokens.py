@@ -21,9 +21,9 @@ KEY = ECKey.generate_key("P-256", {"kid": "v1"})
 
 class Signer:
     async def public_keys(self):
-        return [SigningKey("v1", KEY.as_pem(private=False).decode())]
+        return [SigningKey("v1", KEY.as_pem(private=False).decode(), NOW)]
 
-    async def sign(self, message):
+    async def sign(self, message, *, key_id=""):
         return "v1", JWSRegistry.algorithms["ES256"].sign(message, KEY)
 
 

@@ -39,6 +39,7 @@ async def test_old_tokens_verify_until_they_end_and_new_ones_have_the_new_key(va
     before = (await ours.issue(ADA, client_id="c")).access_token
     await another.verify(before)
     rotate()
+    await ours.holding()  # as its instance asks every other second
     after = (await ours.issue(ADA, client_id="c")).access_token
     kids = [SignedToken.parse(text).key_id for text in (before, after)]
     assert kids[0] != kids[1]
@@ -53,6 +54,7 @@ async def test_an_instance_that_rotated_nothing_itself_picks_the_new_key_up(vaul
     ours, another = tokens_of(vault), GatewayTokens(vault, "https://gateway.example.org", lambda: clock[0])
     await another.verify((await ours.issue(ADA, client_id="c")).access_token)
     rotate()
+    await ours.holding()
     after = (await ours.issue(ADA, client_id="c")).access_token
     clock[0] += timedelta(seconds=11)  # unknown keys are asked for at most every ten seconds
     assert (await another.verify(after)).name == "ada"

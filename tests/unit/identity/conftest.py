@@ -14,7 +14,7 @@ import pytest
 from joserfc.jwk import ECKey, RSAKey
 from joserfc.jws import JWSRegistry
 
-from gateway.errors import Revoked
+from gateway.errors import IntegrityError, Revoked
 from gateway.identity.dpop import Proofs
 from gateway.identity.encoding import encode_base64url
 from gateway.identity.used_proofs import MemoryUsedProofs
@@ -98,23 +98,36 @@ class LocalIssuer:
         return Handler
 
 
+MADE_AT = datetime(2020, 1, 1, tzinfo=UTC)
+
+
 class LocalSigner:
     """The port `TokenSigner` with keys in memory."""
 
     def __init__(self):
         self.keys = []
+        self.made_at = {}
         self.fetches = 0
         self.rotate()
 
-    def rotate(self):
-        self.keys.append(ECKey.generate_key("P-256", {"kid": f"gateway-tokens:v{len(self.keys) + 1}"}))
+    def rotate(self, made_at=MADE_AT):
+        self.keys.append(ECKey.generate_key("P-256", {"kid": f"gateway-tokens:v{self.made + 1}"}))
+        self.made_at[self.keys[-1].kid] = made_at
+
+    @property
+    def made(self):
+        return len(self.made_at)
 
     async def public_keys(self):
         self.fetches += 1
-        return [SigningKey(key.kid, key.as_pem(private=False).decode()) for key in self.keys]
+        return [SigningKey(key.kid, key.as_pem(private=False).decode(), self.made_at[key.kid]) for key in self.keys]
 
-    async def sign(self, message):
-        return self.keys[-1].kid, JWSRegistry.algorithms["ES256"].sign(message, self.keys[-1])
+    async def sign(self, message, *, key_id=""):
+        named = [key for key in self.keys if key.kid == key_id]
+        if key_id and not named:
+            raise IntegrityError("may no longer sign")
+        key = (named or self.keys)[-1]
+        return key.kid, JWSRegistry.algorithms["ES256"].sign(message, key)
 
 
 def sign(key, header, claims):

@@ -153,11 +153,30 @@ async def test_a_rotated_key_signs_and_the_old_one_still_verifies(tokens, signer
     before = await issued(tokens, ada)
     await tokens.verify(before)
     signer.rotate()
+    assert (await tokens.holding()).uses == "gateway-tokens:v2"
     after = await issued(tokens, ada)
     assert SignedToken.parse(after).key_id == "gateway-tokens:v2"
     clock.advance(seconds=10)
     assert (await tokens.verify(after)).name == "ada"
     assert (await tokens.verify(before)).name == "ada"
+
+
+async def test_a_new_key_verifies_at_once_and_signs_when_all_instances_know_it(signer, ada, clock):
+    tokens = GatewayTokens(signer, URL, clock, settle=timedelta(seconds=10))
+    signer.rotate(made_at=clock())
+    held = await tokens.holding()
+    assert (held.uses, held.accepts) == ("gateway-tokens:v1", ("gateway-tokens:v1", "gateway-tokens:v2"))
+    assert SignedToken.parse(await issued(tokens, ada)).key_id == "gateway-tokens:v1"
+    clock.advance(seconds=10)
+    assert (await tokens.holding()).uses == "gateway-tokens:v2"
+    assert SignedToken.parse(await issued(tokens, ada)).key_id == "gateway-tokens:v2"
+
+
+async def test_where_the_key_may_no_longer_sign_the_newest_does(tokens, signer, ada):
+    await issued(tokens, ada)
+    signer.rotate()
+    del signer.keys[0]
+    assert SignedToken.parse(await issued(tokens, ada)).key_id == "gateway-tokens:v2"
 
 
 async def test_a_key_that_was_withdrawn_stops_verifying(tokens, signer, ada, clock):
@@ -170,12 +189,13 @@ async def test_a_key_that_was_withdrawn_stops_verifying(tokens, signer, ada, clo
         await tokens.verify(text)
 
 
-async def test_a_key_that_rotates_at_every_signature_gives_up(tokens, signer, ada):
+async def test_a_key_that_is_replaced_at_every_signature_gives_up(tokens, signer, ada):
     steady = signer.sign
 
-    async def restless(message):
+    async def restless(message, *, key_id=""):
         signer.rotate()
-        return await steady(message)
+        del signer.keys[0]
+        return await steady(message, key_id=key_id)
 
     signer.sign = restless
     with pytest.raises(VaultUnavailable):
