@@ -31,7 +31,7 @@ from gateway.broker.holdings import Holdings
 from gateway.broker.leases import Leases
 from gateway.broker.link_keys import LinkKeys
 from gateway.broker.links import Lifetimes, Links
-from gateway.broker.pages import PagesOf, SealedPages
+from gateway.broker.pages import PagesOf, SealedPacks
 from gateway.broker.policy_watch import PolicyWatch
 from gateway.broker.publish import Publish
 from gateway.broker.review import Review
@@ -39,7 +39,7 @@ from gateway.broker.revoke import Revoke
 from gateway.broker.rotate import Rotate
 from gateway.broker.sign_in import SignIn
 from gateway.broker.streams import Streams
-from gateway.catalog.cache import CachedPages, PageCache
+from gateway.catalog.cache import PageCache, Pages
 from gateway.clock import Clock, utc_now
 from gateway.identity import Authentication, GatewayTokens, Issuers, Nonces, Proofs, TokenExchange
 from gateway.keys.datakeys import DataKeys, link_secret
@@ -47,7 +47,7 @@ from gateway.keys.vault import TransitVault
 from gateway.links.presign import Presigner
 from gateway.model import Holding, Secret, fingerprint
 from gateway.policy import WatchedPolicies
-from gateway.ports import Bucket, CredentialSource, ObjectStore, PageStore, StorageCredentials
+from gateway.ports import Bucket, CredentialSource, ObjectStore, StorageCredentials
 from gateway.settings import ArchiveSinkSettings, Settings, StorageSettings, TokenKind
 from gateway.state.engine import Database
 from gateway.state.holdings import SqlHoldings
@@ -279,7 +279,7 @@ def _notary(
 def _pages_of(objects: ObjectStore, keys: DataKeys) -> PagesOf:
     cache = PageCache()
 
-    def pages_of(resource_id: str) -> PageStore:
-        return CachedPages(SealedPages(objects, keys, resource_id), cache)
+    def pages_of(resource_id: str) -> Pages:
+        return Pages(SealedPacks(objects, keys, resource_id), cache)
 
     return pages_of

@@ -323,6 +323,35 @@ class Version:
     published_at: datetime
     published_by: str
     message: str = ""
+    pack: str = ""
+    """Where its root page is stored, `<push id>/<SHA-256>`: the whole of a pack of its own."""
+    commit: str = ""
+    """The revision of the code that made it, as its publisher says."""
+    run: str = ""
+    """The run that made it: a name or a URL, as its publisher says."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Input:
+    """A version that another one was made from, as its publisher says. It is named so even when it is removed."""
+
+    resource: ResourceName
+    number: int
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.resource}@v{self.number}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Output:
+    """A version that was made from another one."""
+
+    resource: ResourceName
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.resource}@v{self.number}"
 
 
 @dataclass(frozen=True, slots=True)

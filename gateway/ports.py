@@ -12,9 +12,11 @@ from gateway.model import (
     AccessRequest,
     Decision,
     Holding,
+    Input,
     Lease,
     Link,
     Mark,
+    Output,
     Push,
     Resource,
     ResourceKind,
@@ -218,8 +220,22 @@ class CatalogStore(Protocol):
     ) -> Version | None:
         """Return the version of this number or digest: the newest that has the digest, or the newest of all."""
 
-    async def list_versions(self, resource: Resource) -> Sequence[Version]:
-        """Return all versions, newest first."""
+    async def list_versions(self, resource: Resource, *, removed_since: datetime | None = None) -> Sequence[Version]:
+        """Return all versions, newest first; also those that were removed at that moment or later, if one is given."""
+
+    async def remove_version(self, resource: Resource, number: int, *, at: datetime, by: str) -> Version:
+        """Remove a version for all who read; `latest` moves to the newest one left. Its number is never given again.
+
+        Raises:
+            UnknownVersion: there is no such version.
+            Conflict: a tag other than `latest` names it.
+        """
+
+    async def inputs(self, resource: Resource) -> Mapping[int, Sequence[Input]]:
+        """Return what each version was made from, by number; versions made from nothing are left out."""
+
+    async def outputs(self, name: ResourceName, number: int) -> Sequence[Output]:
+        """Return the versions, of any resource, that were made from this one."""
 
     async def tags(self, resource: Resource) -> Mapping[str, int]:
         """Return each tag and the version number that it names."""
@@ -245,15 +261,34 @@ class CatalogStore(Protocol):
     async def close_push(self, push_id: str) -> Sequence[tuple[int, str]]:
         """Mark the push aborted; return (object number, upload id) of its multipart uploads."""
 
-    async def commit_push(self, push: Push, version: Version, tags: Sequence[str]) -> Version:
+    async def commit_push(
+        self,
+        push: Push,
+        version: Version,
+        tags: Sequence[str],
+        *,
+        taken_from: Collection[int] = (),
+        inputs: Collection[Input] = (),
+    ) -> Version:
         """In one transaction: give the version the next number, move the tags to it, close the push.
 
         Returns the version as stored; a push committed before returns that version again.
 
+        Args:
+            push: The push.
+            version: What it publishes; its number is not looked at.
+            tags: What names it from now on.
+            taken_from: Numbers of versions whose pages and objects it shares; they must be there still.
+            inputs: What it was made from.
+
         Raises:
             VersionExists: the newest version has this digest.
             PushClosed: the push was aborted.
+            Conflict: a version that it shares with was removed meanwhile.
         """
+
+    async def list_pushes(self, resource: Resource) -> Sequence[Push]:
+        """Return all pushes to a resource, open or not."""
 
     async def check(self) -> None:
         """Raise `StateUnavailable` unless the database answers and its schema is ours."""
@@ -340,14 +375,14 @@ class WrappedKeyStore(Protocol):
         """Swap the wrapped text if it is still `key.wrapped`; tell whether it was."""
 
 
-class PageStore(Protocol):
-    """A resource's manifest pages, sealed, under the SHA-256 of their plaintext."""
+class PackStore(Protocol):
+    """A resource's packs of manifest pages, sealed. A pack is named `<push id>/<hex SHA-256 of its plaintext>`."""
 
-    async def get(self, digest: str) -> bytes:
-        """Return the page. Raises `IntegrityError` if its SHA-256 is another."""
+    async def get(self, pack: str) -> bytes:
+        """Return the pack. Raises `IntegrityError` if it is gone, or is not what its name says."""
 
-    async def put(self, page: bytes) -> str:
-        """Store the page if it is new, and return its hex SHA-256."""
+    async def put(self, pack: str, content: bytes) -> None:
+        """Store the pack under its name, which says what is in it."""
 
 
 class DecisionPoint(Protocol):

@@ -29,7 +29,8 @@ from gateway.api.schemas.publishing import (
     UploadOut,
 )
 from gateway.api.schemas.wire import Shown
-from gateway.broker.publish import PART_BYTES, KeptFile, NewFile
+from gateway.broker.coming import KeptFile, NewFile
+from gateway.broker.publish import PART_BYTES
 from gateway.errors import InvalidInput
 from gateway.model import check_tag
 

@@ -18,6 +18,8 @@ from gateway.broker.links import Lifetimes, StreamLinksSource, bound
 from gateway.broker.pages import PagesOf
 from gateway.broker.resolve import find_version, known
 from gateway.catalog import manifest
+from gateway.catalog.cache import Pages
+from gateway.catalog.page import Child
 from gateway.clock import Clock
 from gateway.errors import Conflict, GatewayError, UnknownPath
 from gateway.keys.datakeys import DataKeys
@@ -25,7 +27,7 @@ from gateway.keys.derive import ObjectKeys
 from gateway.links.claims import StreamGrant
 from gateway.links.restrictions import UNRESTRICTED, Restrictions
 from gateway.model import FileEntry, LinkMode, Resource, ResourceName, Version, VersionRef, check_path, marks_of
-from gateway.ports import CatalogStore, LinkSigner, PageStore, Revocations
+from gateway.ports import CatalogStore, LinkSigner, Revocations
 
 PAGE = 1000
 """Files that are decided, signed and recorded together."""
@@ -190,7 +192,7 @@ class Batch:
         yield End(run.links, run.refused, None)
 
     async def _listed(self, run: _Run) -> AsyncGenerator[Sequence[FileEntry | Refused], None]:
-        root = run.version.digest.removeprefix("sha256:")
+        root = manifest.root_of(run.version)
         found = manifest.batches(
             root, self._pages_of(run.resource.id), prefix=run.wanted.prefix, after=run.wanted.after
         )
@@ -200,7 +202,7 @@ class Batch:
                     yield batch[at : at + PAGE]
 
     async def _looked_up(self, run: _Run, paths: Sequence[str]) -> AsyncGenerator[Sequence[FileEntry | Refused], None]:
-        root = run.version.digest.removeprefix("sha256:")
+        root = manifest.root_of(run.version)
         pages = self._pages_of(run.resource.id)
         rest = iter(paths)
         while part := list(islice(rest, PAGE)):
@@ -306,7 +308,7 @@ def _life(run: _Run) -> timedelta:
     return run.wanted.ttl
 
 
-async def _find(root: str, path: str, pages: PageStore) -> FileEntry | Refused:
+async def _find(root: Child, path: str, pages: Pages) -> FileEntry | Refused:
     try:
         return await manifest.lookup(root, path, pages)
     except UnknownPath as error:

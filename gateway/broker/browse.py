@@ -101,7 +101,7 @@ class Browse:
             version = grant.version = await find_version(self._store, resource, ref)
             self._guard.recheck(grant, f"{name}/v{version.number}")
             files = await manifest.list_files(
-                version.digest.removeprefix("sha256:"),
+                manifest.root_of(version),
                 self._pages_of(resource.id),
                 prefix=prefix,
                 after=after,

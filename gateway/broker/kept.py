@@ -4,19 +4,20 @@ A file may be taken over under another path, or into a version that more people 
 else publish it to where they may.
 """
 
+from collections.abc import Sequence
+
 from gateway.broker.access import Caller, Grant, Guard, require
 from gateway.catalog import manifest
+from gateway.catalog.cache import Pages
 from gateway.errors import UnknownVersion
 from gateway.model import FileEntry, Resource, Version, check_path
-from gateway.ports import CatalogStore, PageStore
+from gateway.ports import CatalogStore
 
 
 class Kept:
     """The sources of one commit. Each version is looked up once, however many of its files are taken over."""
 
-    def __init__(
-        self, guard: Guard, store: CatalogStore, pages: PageStore, *, caller: Caller, resource: Resource
-    ) -> None:
+    def __init__(self, guard: Guard, store: CatalogStore, pages: Pages, *, caller: Caller, resource: Resource) -> None:
         self._guard = guard
         self._store = store
         self._pages = pages
@@ -25,6 +26,11 @@ class Kept:
         self._versions: dict[int, Version] = {}
         self._readable: dict[int, bool] = {}
         """Of each version, whether the caller may provably read all of it."""
+
+    @property
+    def versions(self) -> Sequence[Version]:
+        """Those that files were taken over from."""
+        return list(self._versions.values())
 
     async def find(self, number: int, path: str) -> FileEntry:
         """Return a file of an earlier version.
@@ -39,7 +45,7 @@ class Kept:
         if not self._readable[number]:
             require(self._ask(f"{self._resource.name}/v{number}/{path}"))
         version = self._versions.get(number) or await self._find_version(number)
-        return await manifest.lookup(version.digest.removeprefix("sha256:"), path, self._pages)
+        return await manifest.lookup(manifest.root_of(version), path, self._pages)
 
     def _may_read_all(self, number: int) -> bool:
         # One question for a version where that has one answer: a commit may take over millions of files.

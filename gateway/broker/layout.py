@@ -4,10 +4,22 @@
 def object_key_in_bucket(resource_id: str, object_id: str) -> str:
     """Return the S3 key of an encrypted file.
 
-    >>> object_key_in_bucket("a1", "b2/0")
-    'r/a1/o/b2/0'
+    A copy that was encrypted anew lies elsewhere, by its epoch, where nothing else is looked for.
+
+    >>> object_key_in_bucket("a1", "b2/0"), object_key_in_bucket("a1", "b2/0@3")
+    ('r/a1/o/b2/0', 'r/a1/e/3/b2/0')
     """
-    return f"r/{resource_id}/o/{object_id}"
+    first, _, epoch = object_id.partition("@")
+    return f"r/{resource_id}/e/{epoch}/{first}" if epoch else f"r/{resource_id}/o/{object_id}"
+
+
+def object_prefix(resource_id: str) -> str:
+    """Return the prefix below which a resource's encrypted files are.
+
+    >>> object_prefix("a1")
+    'r/a1/o/'
+    """
+    return f"r/{resource_id}/o/"
 
 
 def push_prefix(resource_id: str, push_id: str) -> str:
@@ -19,10 +31,19 @@ def push_prefix(resource_id: str, push_id: str) -> str:
     return f"r/{resource_id}/o/{push_id}/"
 
 
-def page_key_in_bucket(resource_id: str, digest: str) -> str:
-    """Return the S3 key of a sealed manifest page.
+def pack_prefix(resource_id: str) -> str:
+    """Return the prefix below which a resource's manifest pages are.
 
-    >>> page_key_in_bucket("a1", "ff")
-    'r/a1/p/ff'
+    >>> pack_prefix("a1")
+    'r/a1/p/'
     """
-    return f"r/{resource_id}/p/{digest}"
+    return f"r/{resource_id}/p/"
+
+
+def pack_key_in_bucket(resource_id: str, pack: str) -> str:
+    """Return the S3 key of a sealed pack of manifest pages.
+
+    >>> pack_key_in_bucket("a1", "b2/ff")
+    'r/a1/p/b2/ff'
+    """
+    return f"{pack_prefix(resource_id)}{pack}"

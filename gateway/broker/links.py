@@ -162,7 +162,7 @@ class Links:
             return version, issued
 
     async def _find(self, resource: Resource, version: Version, path: str) -> FileEntry:
-        return await manifest.lookup(version.digest.removeprefix("sha256:"), path, self._pages_of(resource.id))
+        return await manifest.lookup(manifest.root_of(version), path, self._pages_of(resource.id))
 
     async def _direct(
         self,

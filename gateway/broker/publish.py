@@ -6,16 +6,19 @@ Nothing is visible before the commit, and the commit is one transaction.
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from gateway import envelope
 from gateway.broker.access import Caller, Grant, Guard
+from gateway.broker.coming import Coming, KeptFile, NewFile, Uploaded
 from gateway.broker.kept import Kept
-from gateway.broker.layout import object_key_in_bucket, push_prefix
+from gateway.broker.layout import object_key_in_bucket
 from gateway.broker.pages import PagesOf
 from gateway.broker.resolve import known
 from gateway.catalog import manifest
+from gateway.catalog.builder import build
+from gateway.catalog.sorter import Sorter
 from gateway.clock import Clock
 from gateway.errors import (
     GatewayError,
@@ -28,8 +31,8 @@ from gateway.errors import (
     UnknownVersion,
 )
 from gateway.keys.datakeys import DataKeys
-from gateway.keys.derive import object_key
-from gateway.model import FileEntry, Link, Push, Resource, ResourceName, Version, check_path
+from gateway.keys.derive import ObjectKeys, object_key
+from gateway.model import Link, Push, Resource, ResourceName, Version
 from gateway.ports import CatalogStore, LinkSigner, ObjectStore
 
 PART_BYTES = 64 << 20
@@ -50,25 +53,6 @@ class Upload:
     parts: int
     link: Link | None
     """Where to PUT it whole; none if it needs parts."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewFile:
-    """A file of the coming version whose bytes were uploaded in this push."""
-
-    path: str
-    size: int
-    sha256: str
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class KeptFile:
-    """A file of the coming version whose bytes an earlier version has already."""
-
-    path: str
-    version: int
-    source_path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,41 +253,35 @@ class Publish:
     ) -> Version:
         if session.push.committed_as is not None:
             return await self._version(session.resource, session.push.committed_as)
-        entries = await self._entries(session, files)
-        root = await manifest.build(entries, self._pages_of(session.resource.id))
+        with Sorter() as sorter:
+            pages = self._pages_of(session.resource.id)
+            kept = Kept(self._guard, self._store, pages, caller=session.caller, resource=session.resource)
+            await self._take(session, files, kept, sorter)
+            known = await manifest.known_places([manifest.root_of(version) for version in kept.versions], pages)
+            built = await build(sorter.sorted(), pages.packs, push_id=session.push.id, known=known)
         coming = Version(
             resource=session.resource.name,
             number=0,  # the store gives the next one
-            digest=f"sha256:{root.digest}",
-            file_count=root.file_count,
-            total_bytes=root.total_bytes,
+            digest=f"sha256:{built.root.digest}",
+            file_count=built.root.file_count,
+            total_bytes=built.root.total_bytes,
             published_at=self._clock(),
             published_by=session.caller.principal.name,
             message=message,
+            pack=built.pack,
         )
-        return await self._store.commit_push(session.push, coming, ["latest", *tags])
+        numbers = [version.number for version in kept.versions]
+        return await self._store.commit_push(session.push, coming, ["latest", *tags], taken_from=numbers)
 
-    async def _entries(self, session: _Session, files: AsyncIterator[NewFile | KeptFile]) -> list[FileEntry]:
-        resource, push = session.resource, session.push
-        prefix = push_prefix(resource.id, push.id)
-        uploaded = {o.key.removeprefix(prefix): o.size async for o in self._objects.list(prefix)}
-        data_key = await self._keys.data_key(resource.id, push.epoch)
-        pages = self._pages_of(resource.id)
-        kept = Kept(self._guard, self._store, pages, caller=session.caller, resource=resource)
-        entries = []
-        async for file in files:
-            check_path(file.path)
-            if isinstance(file, KeptFile):
-                entries.append(replace(await kept.find(file.version, file.source_path), path=file.path))
-                continue
-            _require_whole(file, uploaded.get(str(file.number)))
-            object_id = f"{push.id}/{file.number}"
-            check = envelope.key_check(object_key(data_key, resource_id=resource.id, object_id=object_id))
-            entries.append(FileEntry(file.path, file.size, file.sha256, object_id, push.epoch, check))
-        if not entries:
+    async def _take(
+        self, session: _Session, files: AsyncIterator[NewFile | KeptFile], kept: Kept, sorter: Sorter
+    ) -> None:
+        data_key = await self._keys.data_key(session.resource.id, session.push.epoch)
+        keys = ObjectKeys(data_key, session.resource.id)
+        uploaded = await Uploaded.of(session.push, self._objects)
+        await Coming(session.push, keys, uploaded, kept, sorter).take(files)
+        if not sorter.count:
             raise InvalidInput("The commit names no file.", hint="A version has at least one.")
-        entries.sort(key=lambda entry: entry.path.encode())
-        return entries
 
     async def _version(self, resource: Resource, number: int) -> Version:
         version = await self._store.find_version(resource, number=number)
@@ -336,16 +314,6 @@ class Publish:
         elif not aborting and (push.closed or push.expires_at <= self._clock()):
             raise PushClosed(f"Push {push_id} on {resource.name} is over.", hint="Start again with 'gateway push'.")
         return _Session(caller, resource, push)
-
-
-def _require_whole(file: NewFile, uploaded: int | None) -> None:
-    if uploaded is None:
-        raise IncompleteUpload(f"{file.path!r} was not uploaded.", hint="Run the push again.")
-    wanted = envelope.ciphertext_size(file.size)
-    if uploaded != wanted:
-        raise IncompleteUpload(
-            f"{file.path!r} has {uploaded:,} bytes in S3, and {wanted:,} were announced.", hint="Run the push again."
-        )
 
 
 def _count(grant: Grant, version: Version) -> None:

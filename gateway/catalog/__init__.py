@@ -1,1 +1,1 @@
-"""A version's list of files, as pages: `manifest` builds and reads it. FORMAT.md specifies the pages."""
+"""A version's list of files, as pages: `builder` makes it and `manifest` reads it. FORMAT.md specifies the pages."""

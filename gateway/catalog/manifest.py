@@ -1,64 +1,38 @@
-"""A version's manifest: a tree of pages whose root covers every file. Equal lists of files give equal digests.
+"""A version's manifest, read: a tree of pages whose root covers every file. `builder` makes it, FORMAT.md specifies it.
 
-A version's digest is `sha256:` and the root page's hex digest. Reading takes one page a level of the tree and, for a
-stretch of files, the pages that hold it.
+Reading takes one page a level of the tree and, for a stretch of files, the pages that hold it.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Self
 
-from gateway.catalog.boundaries import VERSION_1, Boundaries, Shape
-from gateway.catalog.cache import CachedPages
-from gateway.catalog.names import NameCheck
-from gateway.catalog.page import Child, Index, Leaf, Page, decode, encode
+from gateway.catalog.cache import Pages
+from gateway.catalog.page import Child, Index, Leaf, Place
 from gateway.errors import UnknownPath
-from gateway.model import FileEntry
-from gateway.ports import PageStore
+from gateway.model import FileEntry, Version
+
+BATCH = 1000
+"""Files that are handed on together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
-    """A manifest in three words, as a `Version` has them."""
-
-    digest: str
-    """Hex SHA-256 of the root page."""
-    file_count: int
-    total_bytes: int
+def root_of(version: Version) -> Child:
+    """Return a version's root page, as if another page told of it."""
+    digest = version.digest.removeprefix("sha256:")
+    return Child("", version.file_count, version.total_bytes, digest, Place(version.pack))
 
 
-async def build(
-    entries: Iterable[FileEntry] | AsyncIterable[FileEntry], pages: PageStore, *, shape: Shape = VERSION_1
-) -> Root:
-    """Write the manifest of these files, which come sorted by path as UTF-8 bytes, and return its root.
-
-    Memory is that of one page, of the names in the folders that are open, and of one `Child` a page.
-
-    Raises:
-        InvalidPath: they are not sorted or not distinct, or no folder could hold them all.
-        InvalidInput: a field of an entry does not fit.
-    """
-    children = await _write_leaves(_checked(entries), pages, shape.leaves)
-    level = 0
-    while len(children) > 1:
-        level += 1
-        children = await _write_indexes(children, pages, shape.indexes, level=level)
-    root = children[0]
-    return Root(root.digest, root.file_count, root.total_bytes)
-
-
-async def lookup(root: str, path: str, pages: PageStore) -> FileEntry:
+async def lookup(root: Child, path: str, pages: Pages) -> FileEntry:
     """Return one file of the manifest with this root page.
 
     Raises:
         UnknownPath: it has no such file.
         IntegrityError: a page is not what was stored.
     """
-    page = await _load(root, pages)
+    page = await pages.load(root)
     while isinstance(page, Index):
-        page = await _load(page.children[_child_for(page, path)].digest, pages)
+        page = await pages.load(page.children[_child_for(page, path)])
     at = bisect_left(page.entries, path, key=_path)
     if at < len(page.entries) and page.entries[at].path == path:
         return page.entries[at]
@@ -66,62 +40,81 @@ async def lookup(root: str, path: str, pages: PageStore) -> FileEntry:
 
 
 async def list_files(
-    root: str, pages: PageStore, *, prefix: str = "", after: str = "", limit: int = 1000
+    root: Child, pages: Pages, *, prefix: str = "", after: str = "", limit: int = BATCH
 ) -> list[FileEntry]:
     """Return the first `limit` files whose paths start with `prefix` and sort after `after`.
 
     The last one's path is the next call's `after`; fewer than `limit` are the last ones.
     """
     found: list[FileEntry] = []
-    async with aclosing(batches(root, pages, prefix=prefix, after=after)) as found_batches:
-        async for batch in found_batches:
-            found.extend(batch[: limit - len(found)])
+    async with aclosing(_stretches(root, pages, prefix, after)) as stretches:
+        async for stretch in stretches:
+            found.extend(stretch[: limit - len(found)])
             if len(found) >= limit:
                 break
     return found
 
 
 async def batches(
-    root: str, pages: PageStore, *, prefix: str = "", after: str = ""
+    root: Child, pages: Pages, *, prefix: str = "", after: str = ""
 ) -> AsyncGenerator[Sequence[FileEntry], None]:
-    """Yield all files whose paths start with `prefix` and sort after `after`, in order, a page's worth at a time."""
+    """Yield all files whose paths start with `prefix` and sort after `after`, in order, `BATCH` at a time."""
+    batch: list[FileEntry] = []
+    async with aclosing(_stretches(root, pages, prefix, after)) as stretches:
+        async for stretch in stretches:
+            batch.extend(stretch)
+            while len(batch) >= BATCH:
+                yield batch[:BATCH]
+                del batch[:BATCH]
+    if batch:
+        yield batch
+
+
+async def _stretches(root: Child, pages: Pages, prefix: str, after: str) -> AsyncGenerator[Sequence[FileEntry], None]:
+    """Yield the same files, a leaf's worth at a time, never none."""
     start = max(prefix, after)
     async for leaf in _Leaves(root, start, pages):
         # `after` itself is left out; `prefix` may be a file's whole path, which is not.
         first = (bisect_right if start == after else bisect_left)(leaf.entries, start, key=_path)
-        batch = [entry for entry in leaf.entries[first:] if entry.path.startswith(prefix)]
-        if batch:
-            yield batch
+        rest = leaf.entries[first:]
+        stretch = [entry for entry in rest if entry.path.startswith(prefix)] if prefix else rest
+        if stretch:
+            yield stretch
         # Paths with one prefix are neighbours, so the first one past them ends the search.
-        if len(batch) < len(leaf.entries) - first:
+        if len(stretch) < len(rest):
             return
 
 
 class _Leaves:
     """Iterates over the leaf that holds `start`, or would, and those after it."""
 
-    def __init__(self, root: str, start: str, pages: PageStore) -> None:
+    def __init__(self, root: Child, start: str, pages: Pages) -> None:
         self._waiting = [root]
         self._start = start
         self._pages = pages
+        self._pack: str | None = None
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Leaf:
         while self._waiting:
-            page = await _load(self._waiting.pop(), self._pages)
+            child = self._waiting.pop()
+            self._look_ahead(child)
+            page = await self._pages.load(child)
             if isinstance(page, Leaf):
                 return page
-            below = page.children[_child_for(page, self._start) :]
-            self._waiting.extend(child.digest for child in reversed(below))
+            self._waiting.extend(reversed(page.children[_child_for(page, self._start) :]))
         raise StopAsyncIteration
 
-
-async def _load(digest: str, pages: PageStore) -> Page:
-    if isinstance(pages, CachedPages):
-        return await pages.load(digest)
-    return decode(await pages.get(digest))
+    def _look_ahead(self, child: Child) -> None:
+        """When a pack is begun, let the next one be fetched while this one is read."""
+        pack = child.place.pack if child.place else None
+        if pack != self._pack:
+            self._pack = pack
+            following = (c for c in reversed(self._waiting) if c.place and c.place.pack != pack)
+            if upcoming := next(following, None):
+                self._pages.expect(upcoming)
 
 
 def _child_for(index: Index, path: str) -> int:
@@ -133,56 +126,31 @@ def _path(entry: FileEntry) -> str:
     return entry.path
 
 
-async def _checked(entries: Iterable[FileEntry] | AsyncIterable[FileEntry]) -> AsyncIterator[FileEntry]:
-    names = NameCheck()
-    async for entry in _each(entries):
-        names.add(entry.path)
-        yield entry
+async def indexes(root: Child, pages: Pages) -> AsyncIterator[Index]:
+    """Yield every index page, parents first. No leaf is read but one, which tells how deep they lie."""
+    depth = await _depth(root, pages)
+    waiting = [(root, depth)] if depth else []
+    while waiting:
+        child, height = waiting.pop()
+        page = await pages.load(child)
+        if isinstance(page, Index):
+            yield page
+            if height > 1:
+                waiting.extend((below, height - 1) for below in reversed(page.children))
 
 
-async def _each(entries: Iterable[FileEntry] | AsyncIterable[FileEntry]) -> AsyncIterator[FileEntry]:
-    if isinstance(entries, AsyncIterable):
-        async for entry in entries:
-            yield entry
-    else:
-        for entry in entries:
-            yield entry
+async def known_places(roots: Sequence[Child], pages: Pages) -> dict[str, Place]:
+    """Return where the pages of these manifests are, by digest."""
+    known: dict[str, Place] = {}
+    for root in roots:
+        async for index in indexes(root, pages):
+            known.update((child.digest, child.place) for child in index.children if child.place)
+    return known
 
 
-async def _write_leaves(entries: AsyncIterator[FileEntry], pages: PageStore, boundaries: Boundaries) -> list[Child]:
-    children: list[Child] = []
-    run: list[FileEntry] = []
-    async for entry in entries:
-        run.append(entry)
-        if boundaries.end_after(entry.path, level=0, length=len(run)):
-            children.append(await _put_leaf(run, pages))
-            run = []
-    # A version without files is one empty leaf.
-    if run or not children:
-        children.append(await _put_leaf(run, pages))
-    return children
-
-
-async def _write_indexes(
-    below: Sequence[Child], pages: PageStore, boundaries: Boundaries, *, level: int
-) -> list[Child]:
-    children: list[Child] = []
-    run: list[Child] = []
-    for child in below:
-        run.append(child)
-        if child is below[-1] or boundaries.end_after(child.first, level=level, length=len(run)):
-            children.append(await _put_index(run, pages))
-            run = []
-    return children
-
-
-async def _put_leaf(entries: Sequence[FileEntry], pages: PageStore) -> Child:
-    digest = await pages.put(encode(Leaf(tuple(entries))))
-    first = entries[0].path if entries else ""
-    return Child(first, len(entries), sum(entry.size for entry in entries), digest)
-
-
-async def _put_index(children: Sequence[Child], pages: PageStore) -> Child:
-    digest = await pages.put(encode(Index(tuple(children))))
-    files = sum(child.file_count for child in children)
-    return Child(children[0].first, files, sum(child.total_bytes for child in children), digest)
+async def _depth(root: Child, pages: Pages) -> int:
+    """Return how many levels of index pages there are; all leaves are below the same number of them."""
+    depth, page = 0, await pages.load(root)
+    while isinstance(page, Index):
+        depth, page = depth + 1, await pages.load(page.children[0])
+    return depth

@@ -32,9 +32,10 @@ class NameCheck:
             InvalidPath: it cannot stand beside those before it; the message says why.
         """
         if path <= self._last:
-            reason = "is listed twice" if path == self._last else f"is listed after {self._last[:80]!r}"
+            if path == self._last:
+                raise listed_twice(path)
             raise InvalidPath(
-                f"{path[:80]!r} {reason}.", hint="List each file once, sorted by the UTF-8 bytes of path."
+                f"{path[:80]!r} is listed after {self._last[:80]!r}.", hint="Sort files by the UTF-8 bytes of path."
             )
         self._last = path
         folder, slash, name = path.rpartition("/")
@@ -60,6 +61,11 @@ class NameCheck:
             raise _collision(name, other, path)
         # Most names are their own folded form; one string is then kept, not two.
         names[folded] = folded if folded == name else name
+
+
+def listed_twice(path: str) -> InvalidPath:
+    """Return the error for a path that comes a second time."""
+    return InvalidPath(f"{path[:80]!r} is listed twice.", hint="List each file once.")
 
 
 def _collision(name: str, other: str, path: str) -> InvalidPath:

@@ -6,14 +6,14 @@ well. Every field has one encoding, hence `encode(decode(b)) == b` for all bytes
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from gateway.errors import IntegrityError, InvalidInput
 from gateway.model import FileEntry
 
-MAX_PAGE_BYTES = 8 << 20
-"""More than the largest leaf: 4,096 paths of 1,024 bytes and 105 bytes of the rest each."""
+MAX_PAGE_BYTES = 2 << 20
+"""More than the largest page: an index of 1,024 paths of 1,024 bytes, and 48 bytes of the rest each."""
 
 _MAGIC = b"GMP"
 _VERSION = 1
@@ -22,6 +22,17 @@ _SHA256_BYTES = 32
 _KEY_CHECK_BYTES = 16
 _LEAF_ROW = 8 + 4 + _SHA256_BYTES + _KEY_CHECK_BYTES
 _INDEX_ROW = 8 + 8 + _SHA256_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page is stored. It is no part of any page, so that a digest says nothing of storage."""
+
+    pack: str
+    """`<push id>/<hex SHA-256 of the pack>`."""
+    start: int = 0
+    size: int | None = None
+    """Bytes; None for all of the pack from `start` on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,8 @@ class Child:
     total_bytes: int
     digest: str
     """Hex SHA-256 of the page."""
+    place: Place | None = field(default=None, compare=False)
+    """Where it is stored, if that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +97,21 @@ def decode(encoded: bytes) -> Page:
         return _decode(encoded)
     except (ValueError, struct.error) as error:
         raise IntegrityError(f"These {len(encoded):,} bytes are no manifest page: {error}.") from error
+
+
+def page_size(encoded: bytes) -> int:
+    """Return how many bytes the page at the start of these has, by its own header.
+
+    Raises:
+        IntegrityError: there is none, or not all of it.
+    """
+    if len(encoded) < _HEADER.size:
+        raise IntegrityError(f"These {len(encoded):,} bytes are no manifest page: they are too few.")
+    _, _, kind, count, text_size = _HEADER.unpack_from(encoded)
+    size = _HEADER.size + int(text_size) + int(count) * (_LEAF_ROW if kind == b"L" else _INDEX_ROW)
+    if size > len(encoded):
+        raise IntegrityError(f"These {len(encoded):,} bytes are no manifest page: they break off.")
+    return size
 
 
 def _encode_leaf(entries: Sequence[FileEntry]) -> bytes:

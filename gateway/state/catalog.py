@@ -2,15 +2,19 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from gateway.errors import InvalidInput, PushClosed, UnknownVersion, VersionExists
-from gateway.model import MAX_RESOURCE_TAGS, Push, Resource, ResourceKind, ResourceName, Version
+from gateway.errors import Conflict, InvalidInput, PushClosed, UnknownVersion, VersionExists
+from gateway.model import MAX_RESOURCE_TAGS, Input, Output, Push, Resource, ResourceKind, ResourceName, Version
 from gateway.state import schema
 from gateway.state.engine import Database
-from gateway.state.models import PushRow, ResourceRow, TagRow, UploadRow, VersionRow
+from gateway.state.models import InputRow, PushRow, ResourceRow, TagRow, UploadRow, VersionRow
+
+_LATEST = "latest"
+"""The tag that moves by itself."""
 
 
 class SqlCatalog:
@@ -69,7 +73,7 @@ class SqlCatalog:
         self, resource: Resource, *, number: int | None = None, digest: str | None = None
     ) -> Version | None:
         """Return the version of this number or digest, the newest if several have the digest, or of all."""
-        query = select(VersionRow).filter_by(resource_id=resource.id).order_by(VersionRow.number.desc()).limit(1)
+        query = _standing(resource.id).order_by(VersionRow.number.desc()).limit(1)
         if number is not None:
             query = query.filter_by(number=number)
         if digest is not None:
@@ -77,11 +81,46 @@ class SqlCatalog:
         row = await self._database.read(lambda session: session.scalar(query))
         return row.value(resource.name) if row else None
 
-    async def list_versions(self, resource: Resource) -> Sequence[Version]:
-        """Return all versions, newest first."""
-        query = select(VersionRow).filter_by(resource_id=resource.id).order_by(VersionRow.number.desc())
+    async def list_versions(self, resource: Resource, *, removed_since: datetime | None = None) -> Sequence[Version]:
+        """Return all versions, newest first; also those that were removed at that moment or later, if one is given."""
+        wanted: list[ColumnElement[bool]] = [VersionRow.removed_at.is_(None)]
+        if removed_since is not None:
+            wanted.append(VersionRow.removed_at >= removed_since)
+        query = select(VersionRow).filter_by(resource_id=resource.id).where(or_(*wanted))
+        query = query.order_by(VersionRow.number.desc())
         rows = await self._database.read(lambda session: session.scalars(query).all())
         return [row.value(resource.name) for row in rows]
+
+    async def remove_version(self, resource: Resource, number: int, *, at: datetime, by: str) -> Version:
+        """Remove a version for all who read; `latest` moves to the newest one left. Its number is never given again.
+
+        Raises:
+            UnknownVersion: there is no such version.
+            Conflict: a tag other than `latest` names it.
+        """
+        return await self._database.write(lambda session: _remove(session, resource, number, at, by))
+
+    async def inputs(self, resource: Resource) -> Mapping[int, Sequence[Input]]:
+        """Return what each version was made from, by number; versions made from nothing are left out."""
+        query = select(InputRow).filter_by(resource_id=resource.id).order_by(InputRow.input, InputRow.input_number)
+        found: dict[int, list[Input]] = {}
+        for row in await self._database.read(lambda session: session.scalars(query).all()):
+            found.setdefault(row.number, []).append(row.value())
+        return found
+
+    async def outputs(self, name: ResourceName, number: int) -> Sequence[Output]:
+        """Return the versions, of any resource, that were made from this one and are still there."""
+        query = (
+            select(ResourceRow, VersionRow.number)
+            .join(VersionRow, VersionRow.resource_id == ResourceRow.id)
+            .join(
+                InputRow,
+                (InputRow.resource_id == VersionRow.resource_id) & (InputRow.number == VersionRow.number),
+            )
+            .where(InputRow.input == str(name), InputRow.input_number == number, VersionRow.removed_at.is_(None))
+        )
+        rows = await self._database.read(lambda session: session.execute(query).all())
+        return sorted(Output(row.value().name, made) for row, made in rows)
 
     async def tags(self, resource: Resource) -> Mapping[str, int]:
         """Return each tag and the version number that it names, in the order of the tags."""
@@ -98,8 +137,7 @@ class SqlCatalog:
 
         def work(session: Session) -> None:
             _lock(session, resource.id)
-            if session.get(VersionRow, (resource.id, number)) is None:
-                raise UnknownVersion(f"{resource.name} has no version v{number}.")
+            _require_standing(session, resource, number)
             session.merge(TagRow(resource_id=resource.id, tag=tag, number=number))
 
         await self._database.write(work)
@@ -112,6 +150,12 @@ class SqlCatalog:
         """Return the push."""
         row = await self._database.read(lambda session: session.get(PushRow, push_id))
         return row.value() if row else None
+
+    async def list_pushes(self, resource: Resource) -> Sequence[Push]:
+        """Return all pushes to a resource, open or not."""
+        query = select(PushRow).filter_by(resource_id=resource.id)
+        rows = await self._database.read(lambda session: session.scalars(query).all())
+        return [row.value() for row in rows]
 
     async def reserve_objects(self, push_id: str, count: int) -> int:
         """Take `count` object numbers of the push and return the first.
@@ -164,7 +208,15 @@ class SqlCatalog:
 
         return await self._database.write(work)
 
-    async def commit_push(self, push: Push, version: Version, tags: Sequence[str]) -> Version:
+    async def commit_push(
+        self,
+        push: Push,
+        version: Version,
+        tags: Sequence[str],
+        *,
+        taken_from: Collection[int] = (),
+        inputs: Collection[Input] = (),
+    ) -> Version:
         """In one transaction: give the version the next number, move the tags to it, close the push.
 
         Returns the version as stored; a push committed before returns that version again.
@@ -172,8 +224,23 @@ class SqlCatalog:
         Raises:
             VersionExists: the newest version has this digest.
             PushClosed: the push was aborted.
+            Conflict: a version that it shares pages and objects with was removed meanwhile.
         """
-        return await self._database.write(lambda session: _commit(session, push, version, tags))
+
+        def work(session: Session) -> Version:
+            # Whoever holds the resource's row gives out its next number; others wait here and then see the new version.
+            _lock(session, push.resource_id)
+            row = session.get(PushRow, push.id, with_for_update=True)
+            if row is not None and row.committed_as is not None:
+                return session.get_one(VersionRow, (push.resource_id, row.committed_as)).value(version.resource)
+            if row is None or row.closed:
+                raise _over(push.id)
+            _require_sources(session, push.resource_id, version.resource, taken_from)
+            stored = _publish(session, row, version, tags)
+            session.add_all(InputRow.of(push.resource_id, stored.number, one) for one in set(inputs))
+            return stored
+
+        return await self._database.write(work)
 
     async def check(self) -> None:
         """Raise `StateUnavailable` unless the database answers and its schema is ours."""
@@ -184,35 +251,67 @@ def _named(name: ResourceName) -> Select[ResourceRow]:
     return select(ResourceRow).filter_by(kind=name.kind.value, namespace=name.namespace, name=name.name)
 
 
-def _commit(session: Session, push: Push, version: Version, tags: Sequence[str]) -> Version:
-    # Whoever holds the resource's row gives out its next number; others wait here and then see the new version.
-    _lock(session, push.resource_id)
-    row = session.get(PushRow, push.id, with_for_update=True)
-    if row is not None and row.committed_as is not None:
-        return session.get_one(VersionRow, (push.resource_id, row.committed_as)).value(version.resource)
-    if row is None or row.closed:
-        raise _over(push.id)
+def _standing(resource_id: str) -> Select[VersionRow]:
+    return select(VersionRow).filter_by(resource_id=resource_id).where(VersionRow.removed_at.is_(None))
+
+
+def _require_standing(session: Session, resource: Resource, number: int) -> VersionRow:
+    row = session.get(VersionRow, (resource.id, number))
+    if row is None or row.removed_at is not None:
+        raise UnknownVersion(f"{resource.name} has no version v{number}.")
+    return row
+
+
+def _publish(session: Session, push: PushRow, version: Version, tags: Sequence[str]) -> Version:
     stored = replace(version, number=_next_number(session, push.resource_id, version))
     session.add(VersionRow.of(push.resource_id, stored))
     session.flush()  # the tags and the push refer to it
     for tag in dict.fromkeys(tags):
         session.merge(TagRow(resource_id=push.resource_id, tag=tag, number=stored.number))
-    row.committed_as = stored.number
+    push.committed_as = stored.number
     return stored
 
 
 def _next_number(session: Session, resource_id: str, version: Version) -> int:
-    newest = session.scalar(
-        select(VersionRow).filter_by(resource_id=resource_id).order_by(VersionRow.number.desc()).limit(1)
-    )
-    if newest is None:
-        return 1
-    if newest.digest == version.digest:
+    newest = session.scalar(_standing(resource_id).order_by(VersionRow.number.desc()).limit(1))
+    if newest is not None and newest.digest == version.digest:
         raise VersionExists(
             f"{version.resource}@v{newest.number} is this very content already.",
             hint=f"Use {version.resource}@v{newest.number}; nothing needs to be published.",
         )
-    return newest.number + 1
+    # Of all that ever were: a number that was removed never names something else.
+    last = session.scalar(select(func.max(VersionRow.number)).filter_by(resource_id=resource_id))
+    return (last or 0) + 1
+
+
+def _require_sources(session: Session, resource_id: str, name: ResourceName, numbers: Collection[int]) -> None:
+    """Refuse to share with a version that was removed: garbage collection may take its pages and objects any time."""
+    found = session.scalars(_standing(resource_id).where(VersionRow.number.in_(list(numbers))))
+    if missing := sorted(set(numbers) - {row.number for row in found}):
+        raise Conflict(
+            f"{name}@v{missing[0]} was removed while files of it were being published again.",
+            hint="Run the push again.",
+        )
+
+
+def _remove(session: Session, resource: Resource, number: int, at: datetime, by: str) -> Version:
+    _lock(session, resource.id)
+    row = _require_standing(session, resource, number)
+    naming = list(session.scalars(select(TagRow).filter_by(resource_id=resource.id, number=number)))
+    if others := [tag.tag for tag in naming if tag.tag != _LATEST]:
+        raise Conflict(
+            f"{resource.name}@v{number} is tagged {others[0]!r}.",
+            hint=f"Let the tag name another version first: 'gateway tag {resource.name}@VERSION {others[0]}'.",
+        )
+    row.removed_at, row.removed_by = at, by
+    session.flush()
+    newest = session.scalar(_standing(resource.id).order_by(VersionRow.number.desc()).limit(1))
+    for tag in naming:
+        if newest is None:
+            session.delete(tag)
+        else:
+            tag.number = newest.number
+    return row.value(resource.name)
 
 
 def _lock(session: Session, resource_id: str) -> None:

@@ -24,6 +24,7 @@ from sqlalchemy.types import TypeDecorator
 
 from gateway.model import (
     Holding,
+    Input,
     Lease,
     Push,
     Resource,
@@ -125,6 +126,11 @@ class VersionRow(Base):
     published_at: Mapped[datetime] = mapped_column(UtcDateTime)
     published_by: Mapped[str] = mapped_column(Text)
     message: Mapped[str] = mapped_column(Text)
+    pack: Mapped[str] = mapped_column(String(97), server_default="")
+    source_commit: Mapped[str] = mapped_column(Text, server_default="")
+    source_run: Mapped[str] = mapped_column(Text, server_default="")
+    removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    removed_by: Mapped[str] = mapped_column(Text, server_default="")
 
     @classmethod
     def of(cls, resource_id: str, version: Version) -> Self:
@@ -138,6 +144,9 @@ class VersionRow(Base):
             published_at=version.published_at,
             published_by=version.published_by,
             message=version.message,
+            pack=version.pack,
+            source_commit=version.commit,
+            source_run=version.run,
         )
 
     def value(self, resource: ResourceName) -> Version:
@@ -151,7 +160,41 @@ class VersionRow(Base):
             self.published_at,
             self.published_by,
             self.message,
+            self.pack,
+            self.source_commit,
+            self.source_run,
         )
+
+
+class InputRow(Base):
+    """A version that another one was made from. It is named, not referred to: it may be removed."""
+
+    __tablename__ = "inputs"
+    __table_args__ = (
+        ForeignKeyConstraint(["resource_id", "number"], ["versions.resource_id", "versions.number"]),
+        Index(None, "input", "input_number"),
+    )
+
+    resource_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    input: Mapped[str] = mapped_column(_name(134), primary_key=True)
+    input_number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    digest: Mapped[str] = mapped_column(String(71))
+
+    @classmethod
+    def of(cls, resource_id: str, number: int, made_from: Input) -> Self:
+        """Return the row of the value."""
+        return cls(
+            resource_id=resource_id,
+            number=number,
+            input=str(made_from.resource),
+            input_number=made_from.number,
+            digest=made_from.digest,
+        )
+
+    def value(self) -> Input:
+        """Return the value of the row."""
+        return Input(ResourceName.parse(self.input), self.input_number, self.digest)
 
 
 class TagRow(Base):
@@ -171,6 +214,7 @@ class PushRow(Base):
     __tablename__ = "pushes"
     __table_args__ = (
         ForeignKeyConstraint(["resource_id", "committed_as"], ["versions.resource_id", "versions.number"]),
+        Index(None, "resource_id"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)

@@ -7,10 +7,10 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Coroutine, Hashable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from gateway.model import Push, Resource, ResourceName, Version
+from gateway.model import Input, Push, Resource, ResourceName, Version
 from gateway.state.catalog import SqlCatalog
 from gateway.state.engine import Database
 
@@ -68,10 +68,25 @@ class RecentCatalog(SqlCatalog):
         """Move or make the tag."""
         await self._written(super().set_tag(resource, tag, number))
 
-    async def commit_push(self, push: Push, version: Version, tags: Sequence[str]) -> Version:
+    async def commit_push(
+        self,
+        push: Push,
+        version: Version,
+        tags: Sequence[str],
+        *,
+        taken_from: Collection[int] = (),
+        inputs: Collection[Input] = (),
+    ) -> Version:
         """In one transaction: give the version the next number, move the tags to it, close the push."""
-        committed: Version = await self._written(super().commit_push(push, version, tags))
+        committed: Version = await self._written(
+            super().commit_push(push, version, tags, taken_from=taken_from, inputs=inputs)
+        )
         return committed
+
+    async def remove_version(self, resource: Resource, number: int, *, at: datetime, by: str) -> Version:
+        """Remove a version for all who read."""
+        removed: Version = await self._written(super().remove_version(resource, number, at=at, by=by))
+        return removed
 
     async def _recent(self, key: Hashable, read: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """Return what was read within the last second, or read it, once for all who ask meanwhile."""

@@ -1,5 +1,6 @@
 """Manifests behave as a sorted dict does, and share pages when lists of files share files."""
 
+import asyncio
 import hashlib
 
 from hypothesis import given, settings
@@ -7,6 +8,8 @@ from hypothesis import strategies as st
 
 from gateway.catalog import manifest
 from gateway.catalog.boundaries import Boundaries, Shape
+from gateway.catalog.builder import build as build_manifest
+from gateway.catalog.cache import PageCache, Pages
 from gateway.catalog.page import Leaf, decode, encode
 from gateway.errors import IntegrityError, UnknownPath
 from gateway.model import FileEntry
@@ -20,16 +23,14 @@ paths = st.lists(segments.map("d{}".format), max_size=3).flatmap(
 path_sets = st.sets(paths, max_size=120)
 
 
-class Pages(dict):
-    """A page store in memory."""
+class Packs(dict):
+    """A pack store in memory."""
 
-    async def get(self, digest):
-        return self[digest]
+    async def get(self, pack):
+        return self[pack]
 
-    async def put(self, page):
-        digest = hashlib.sha256(page).hexdigest()
-        self[digest] = page
-        return digest
+    async def put(self, pack, content):
+        self[pack] = content
 
 
 def file(path, content=""):
@@ -38,58 +39,62 @@ def file(path, content=""):
 
 
 def run(coroutine):
-    """Return what it returns; it needs no event loop, as these pages are never waited for."""
-    try:
-        coroutine.send(None)
-    except StopIteration as done:
-        return done.value
-    raise AssertionError("it waits")
+    return asyncio.run(coroutine)
 
 
-def build(entries, pages):
-    return run(manifest.build(sorted(entries, key=lambda e: e.path.encode()), pages, shape=SMALL))
+async def build(entries, packs, known=None):
+    ordered = sorted(entries, key=lambda e: e.path.encode())
+    return await build_manifest(ordered, packs, push_id="0f" * 16, known=known, shape=SMALL)
 
 
 @given(path_sets, st.lists(paths, max_size=10))
 def test_lookup_agrees_with_a_dict(listed, asked):
-    pages = Pages()
     files = {path: file(path) for path in listed}
-    root = build(files.values(), pages)
 
-    async def look(path):
-        try:
-            return await manifest.lookup(root.digest, path, pages)
-        except UnknownPath:
-            return None
+    async def look():
+        packs = Packs()
+        root, pages = (await build(files.values(), packs)).root, Pages(packs, PageCache())
+        for path in [*listed, *asked]:
+            try:
+                found = await manifest.lookup(root, path, pages)
+            except UnknownPath:
+                found = None
+            assert found == files.get(path)
 
-    for path in [*listed, *asked]:
-        assert run(look(path)) == files.get(path)
+    run(look())
 
 
 @given(path_sets, st.one_of(st.just(""), segments, paths), st.one_of(st.just(""), paths), st.integers(1, 130))
 def test_listing_agrees_with_a_sorted_list(listed, prefix, after, limit):
-    pages = Pages()
-    root = build(map(file, listed), pages)
-    found = run(manifest.list_files(root.digest, pages, prefix=prefix, after=after, limit=limit))
+    async def find():
+        packs = Packs()
+        root = (await build(map(file, listed), packs)).root
+        pages = Pages(packs, PageCache())
+        return await manifest.list_files(root, pages, prefix=prefix, after=after, limit=limit)
+
     expected = sorted(path for path in listed if path.startswith(prefix) and path > after)[:limit]
-    assert [entry.path for entry in found] == expected
+    assert [entry.path for entry in run(find())] == expected
 
 
 @given(path_sets.filter(bool), st.data())
 def test_one_changed_file_rewrites_one_page_a_level(listed, data):
-    pages = Pages()
     changed = data.draw(st.sampled_from(sorted(listed)))
-    build(map(file, listed), pages)
-    before = set(pages)
-    build((file(path, "new" if path == changed else "") for path in listed), pages)
+
+    async def rebuild():
+        packs = Packs()
+        before = await build(map(file, listed), packs)
+        known = await manifest.known_places([before.root], Pages(packs, PageCache()))
+        return await build((file(path, "new" if path == changed else "") for path in listed), packs, known)
+
     levels = 1 + max(1, len(listed)).bit_length()
-    assert 1 <= len(set(pages) - before) <= levels
+    assert 1 <= run(rebuild()).pages_added <= levels
 
 
 @given(path_sets.filter(bool), paths)
 def test_the_digest_covers_every_path(listed, path):
     with_it, without = listed | {path}, listed - {path}
-    assert build(map(file, with_it), Pages()).digest != build(map(file, without), Pages()).digest
+    digests = [run(build(map(file, some), Packs())).root.digest for some in (with_it, without)]
+    assert len(set(digests)) == 2
 
 
 @given(st.lists(st.builds(file, paths), unique_by=lambda entry: entry.path, max_size=20))

@@ -22,11 +22,11 @@ from gateway.broker.browse import Browse
 from gateway.broker.layout import object_key_in_bucket
 from gateway.broker.leases import Leases
 from gateway.broker.links import Lifetimes, Links
-from gateway.broker.pages import SealedPages
+from gateway.broker.pages import SealedPacks
 from gateway.broker.revoke import Revoke
 from gateway.broker.streams import Streams
-from gateway.catalog import manifest
-from gateway.catalog.cache import CachedPages, PageCache
+from gateway.catalog.builder import build
+from gateway.catalog.cache import PageCache, Pages
 from gateway.identity.dpop import Proofs
 from gateway.keys.datakeys import DataKeys
 from gateway.keys.derive import object_key
@@ -143,7 +143,7 @@ class House:
         self.catalog = SqlCatalog(database)
         self.keys = DataKeys(OpenVault(), SqlWrappedKeys(database), time)
         cache = PageCache()
-        self.pages_of = lambda resource_id: CachedPages(SealedPages(self.objects, self.keys, resource_id), cache)
+        self.pages_of = lambda resource_id: Pages(SealedPacks(self.objects, self.keys, resource_id), cache)
         self.stream_links = StreamLinks([LinkKey(b"1" * 32)], base_url=URL, clock=time)
         self.signer = Presigner(
             Bucket("http://s3.example", "data", "r"), StorageCredentials("id", "secret"), clock=time
@@ -218,8 +218,11 @@ class House:
             await self.objects.put(object_key_in_bucket(resource.id, object_id), envelope.seal(key, content))
             digest = hashlib.sha256(content).hexdigest()
             entries.append(FileEntry(path, len(content), digest, object_id, epoch, envelope.key_check(key)))
-        root = await manifest.build(entries, self.pages_of(resource.id))
-        version = Version(name, 0, f"sha256:{root.digest}", root.file_count, root.total_bytes, self.time(), "ada")
+        built = await build(entries, self.pages_of(resource.id).packs, push_id=push.id)
+        root = built.root
+        version = Version(
+            name, 0, f"sha256:{root.digest}", root.file_count, root.total_bytes, self.time(), "ada", pack=built.pack
+        )
         return await self.catalog.commit_push(push, version, ["latest"])
 
     @asynccontextmanager

@@ -1,36 +1,57 @@
-"""Files to list, and a page store in memory that also counts."""
+"""Files to list, and packs in memory that also count."""
 
 import hashlib
 
 import pytest
 
+from gateway.catalog.cache import PageCache, Pages
 from gateway.errors import IntegrityError
 from gateway.model import FileEntry
 
 
-class PagesInMemory:
-    """`ports.PageStore`, which also says what was asked of it."""
+class PacksInMemory:
+    """`ports.PackStore`, which also says what was asked of it."""
 
     def __init__(self):
         self.stored = {}
         self.asked_for = []
 
-    async def get(self, digest):
-        self.asked_for.append(digest)
-        page = self.stored[digest]
-        if hashlib.sha256(page).hexdigest() != digest:
+    async def get(self, pack):
+        self.asked_for.append(pack)
+        content = self.stored[pack]
+        if hashlib.sha256(content).hexdigest() != pack.rpartition("/")[2]:
             raise IntegrityError("altered")
-        return page
+        return content
 
-    async def put(self, page):
-        digest = hashlib.sha256(page).hexdigest()
-        self.stored[digest] = page
-        return digest
+    async def put(self, pack, content):
+        self.stored[pack] = content
+
+
+class CountedPages(Pages):
+    """`Pages` without a memory, which say which pages were asked of them."""
+
+    def __init__(self, packs):
+        super().__init__(packs, PageCache(page_bytes=0, pack_bytes=0))
+        self.loaded = []
+
+    async def load(self, child):
+        self.loaded.append(child.digest)
+        return await super().load(child)
 
 
 @pytest.fixture
-def pages():
-    return PagesInMemory()
+def packs():
+    return PacksInMemory()
+
+
+@pytest.fixture
+def pages(packs):
+    return CountedPages(packs)
+
+
+@pytest.fixture(scope="session")
+def push_id():
+    return "0f" * 16
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.catalog.boundaries import VERSION_1
 from gateway.catalog.page import MAX_PAGE_BYTES, Child, Index, Leaf, decode, encode
 from gateway.errors import IntegrityError, InvalidInput
 
@@ -59,9 +60,10 @@ def test_a_page_over_the_limit_is_not_read():
         decode(bytes(MAX_PAGE_BYTES + 1))
 
 
-def test_the_largest_leaf_is_within_the_limit(entry):
-    paths = (f"{i:04}" + "x" * 1020 for i in range(4096))
-    assert len(encode(Leaf(tuple(map(entry, paths))))) <= MAX_PAGE_BYTES
+def test_the_largest_pages_are_within_the_limit(entry):
+    leaf = Leaf(tuple(entry(f"{i:04}" + "x" * 1020) for i in range(VERSION_1.leaves.largest)))
+    index = Index(tuple(replace(CHILD, first=f"{i:04}" + "x" * 1020) for i in range(VERSION_1.indexes.largest)))
+    assert max(len(encode(leaf)), len(encode(index))) <= MAX_PAGE_BYTES
 
 
 def test_paths_sort_by_code_point_as_their_bytes_do(entry):
