@@ -34,22 +34,25 @@ def database_url(request):
 
 @pytest.fixture
 def open_database(request):
-    """Opens a database by its URL, as an instance does; password and all."""
+    """Opens a database by its URL, as an instance does, password and all. Each is closed at the end."""
+    made = []
 
     def open_it(url, **options):
         if url.startswith("postgresql"):
             options.setdefault("password_file", request.getfixturevalue("postgresql").password_file)
-        return Database(url, **options)
+        made.append(Database(url, **options))
+        return made[-1]
 
-    return open_it
+    yield open_it
+    for one in made:
+        one.engine.dispose()
 
 
 @pytest.fixture
 async def database(open_database, database_url):
     opened = open_database(database_url)
     await migrate(opened)
-    yield opened
-    await opened.close()
+    return opened
 
 
 @pytest.fixture

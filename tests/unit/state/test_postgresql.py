@@ -33,17 +33,9 @@ def process_of(session):
 
 
 @pytest.fixture
-async def opened(open_database, postgresql_url):
-    """Opens the test's database with options, and closes it at the end."""
-    made = []
-
-    def open_it(more="", **options):
-        made.append(open_database(postgresql_url + more, **options))
-        return made[-1]
-
-    yield open_it
-    for one in made:
-        await one.close()
+def opened(open_database, postgresql_url):
+    """Opens the test's database with options."""
+    return lambda more="", **options: open_database(postgresql_url + more, **options)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ async def test_a_database_without_tables_is_not_healthy(sqlite_url):
 
 async def test_a_database_of_a_newer_gateway_is_refused_and_left_alone(database):
     await database.write(lambda session: session.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    await database.write(lambda session: session.execute(text("UPDATE schema_support SET oldest = '9999'")))
     with pytest.raises(StateUnavailable, match="9999") as refused:
         await schema.migrate(database)
     assert "newer gateway" in refused.value.hint
