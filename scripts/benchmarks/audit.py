@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from statistics import median
 import uvloop
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from harness import Row, Seconds, side_by_side, timed
+from rig.load import Call, under_load
+from rig.stage import Stage, on_stage, serving
 
 from gateway.audit.canonical import encode_event
 from gateway.audit.chain import verify
@@ -90,6 +93,7 @@ def run() -> Iterable[Row]:
         checked = side_by_side(lambda: signed(read_lines(journal)), partial(hash_each, lines))
         yield row("verify, with its tree and checkpoint", checked, "SHA-256 of each line", aim=0.2)
         yield from searching(directory)
+    yield from serving_links()
 
 
 def sign(lines: Iterable[bytes]) -> bytes:
@@ -211,3 +215,33 @@ def memory(folder: Path, share: int) -> float:
     command = [sys.executable, "-c", script, str(folder), str(share)]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
     return int(found.stdout) / 1024
+
+
+def serving_links() -> Iterable[Row]:
+    """Ask the link route of two gateways in turn, which differ in their journal alone, and compare the rates."""
+    with on_stage() as stage:
+        files = stage.folder / "files"
+        files.mkdir()
+        (files / "a.bin").write_bytes(bytes(1000))
+        with stage.gateway() as gateway:
+            gateway.push(files, "dataset/vision/bench")
+        config = stage.development.configuration_file
+        with (
+            serving(stage.folder, "forgetful.py", config, stage.folder / "durable", "durable") as durable,
+            serving(stage.folder, "forgetful.py", config, stage.folder / "memory", "memory") as memory,
+        ):
+            calls = [link_call(stage, url) for url in (durable, memory)]
+            loads = [[under_load(call, clients=50, seconds=2) for call in calls] for _ in range(6)][1:]
+    if any(load.errors for both in loads for load in both):
+        raise RuntimeError("the link route answered with an error")
+    rate, other = (median(both[side].rate for both in loads) for side in (0, 1))
+    case, baseline = "link route, 50 clients, journal on disk", "journal in memory"
+    yield Row("audit", case, rate, "requests/s", baseline, other, rate / other, 0.9, rate / other >= 0.9)
+
+
+def link_call(stage: Stage, url: str) -> Call:
+    """Return the call that asks a gateway for one link."""
+    headers = {"authorization": f"Bearer {stage.token}", "content-type": "application/json"}
+    return Call(
+        f"{url}/v1/dataset/vision/bench/versions/latest/links", "POST", headers, json.dumps({"paths": ["a.bin"]})
+    )

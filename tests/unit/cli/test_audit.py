@@ -35,9 +35,9 @@ def event_of(action, resource="dataset/vision/digits"):
     )
 
 
-def append(directory, *actions):
+def append(directory, *actions, instance="gateway-1", at=NOON):
     async def run():
-        async with Journal(directory, instance="gateway-1", clock=lambda: NOON) as journal:
+        async with Journal(directory, instance=instance, clock=lambda: at) as journal:
             await journal.append_all([event_of(action) for action in actions])
 
     asyncio.run(run())
@@ -218,6 +218,57 @@ def test_two_journals_of_one_instance_are_named(directory, capsys):
     assert (code, "Two journals have one identity" in err) == (65, True)
 
 
+def test_every_journal_is_verified_and_each_fault_is_named(directory, capsys):
+    for name in ("gateway-0", "gateway-2"):
+        shutil.copytree(directory / "gateway-1", directory / name)
+        segment = list_segments(directory / name)[0]
+        segment.write_bytes(segment.read_bytes().replace(b"ListFiles", b"ReadFiles"))
+    code, out, err = run(capsys, "verify", "--journal", directory)
+    assert code == 65
+    assert "The journal of gateway-1 is whole" in out
+    assert err.count("Record 3 was altered") == 2
+    assert str(directory / "gateway-0") in err
+
+
+def test_a_head_is_of_one_journal(directory, capsys):
+    shutil.copytree(directory / "gateway-1", directory / "gateway-2")
+    code, _, err = run(capsys, "verify", "--journal", directory, "--head", f"2:{'0' * 64}")
+    assert (code, "of one journal, and there are 2" in err) == (10, True)
+
+
+@pytest.fixture
+def killed(directory, tmp_path):
+    """A journal whose gateway was killed in the middle of a write after three records, and ran again two hours on."""
+    segment = list_segments(directory / "gateway-1")[0]
+    lines = list(read_lines(segment))
+    segment.write_bytes(b"".join(lines[:3]) + lines[3][:100])
+    append(directory, "gateway:ReadFile", at=NOON + timedelta(hours=2))
+    append(directory, at=NOON + timedelta(hours=4))
+    return directory
+
+
+def test_kills_and_the_times_without_a_gateway_are_listed(killed, capsys):
+    code, out, _ = run(capsys, "verify", "--journal", killed)
+    assert code == 0
+    assert "3 runs of the gateway are in it." in out
+    assert (
+        "It was not closed after record 3 (2026-03-01 12:00:00): it was killed, and opened anew with record 4; "
+        "100 half-written bytes were cut. Nothing was recorded until 2026-03-01 14:00:00."
+    ) in out
+    assert "It was closed with record 6 (2026-03-01 14:00:00). Nothing was recorded until 2026-03-01 16:00:00." in out
+    found = json.loads(run(capsys, "verify", "--journal", killed, "--json")[1])["runs"]
+    assert [(one["closed"], one["torn_bytes"]) for one in found] == [(False, 100), (True, 0), (True, 0)]
+
+
+def test_another_instance_that_ran_meanwhile_leaves_no_gap(killed, capsys):
+    append(killed, instance="gateway-2", at=NOON + timedelta(hours=1))
+    out = run(capsys, "verify", "--journal", killed)[1]
+    assert "No gateway was running from 2026-03-01 12:00:00 to 2026-03-01 13:00:00." in out
+    assert "No gateway was running from 2026-03-01 14:00:00 to 2026-03-01 16:00:00." in out
+    last = run(capsys, "verify", "--journal", killed, "--json")[1].splitlines()[-1]
+    assert [gap["until"][11:16] for gap in json.loads(last)["gaps"]] == ["13:00", "14:00", "16:00"]
+
+
 def test_a_proof_without_a_key_or_of_nothing_is_an_error(directory, signed, capsys, tmp_path):
     proof = tmp_path / "x.tlog-proof"
     assert run(capsys, "prove", 2, "--journal", directory, "-o", proof)[0] == 0
@@ -296,7 +347,7 @@ def test_the_newest_are_shown(directory, capsys):
 
 def test_the_gateways_journal_is_verified_over_many_pages(served, capsys, monkeypatch):
     append(served, *["gateway:ReadFile"] * 20)
-    monkeypatch.setattr("gateway.cli.audit._PAGE", 7)
+    monkeypatch.setattr("gateway.cli.audit_verify._PAGE", 7)
     found = json.loads(run(capsys, "verify", "--json")[1])
     assert (found["whole"], found["instance"]) == (True, "gateway-1")
     assert found["records"] > 26

@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from gateway.audit.copies import LocalCopies
 from gateway.audit.event import decided
 from gateway.audit.journal import Journal
-from gateway.audit.copies import LocalCopies
 from gateway.audit.parquet import list_archive
 from gateway.audit.question import Place, Question
 from gateway.audit.search import JournalFiles, Sources, search
