@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gateway.clock import Clock
 from gateway.model import Lease
 from gateway.state.engine import Database
 from gateway.state.models import LeaseRow
+from gateway.state.sweep import sweep
 
 
 class SqlLeases:
@@ -22,7 +23,7 @@ class SqlLeases:
         """Add the lease."""
 
         def work(session: Session) -> None:
-            session.execute(delete(LeaseRow).where(LeaseRow.expires_at <= self._clock()))
+            sweep(session, LeaseRow, LeaseRow.expires_at <= self._clock())
             session.add(LeaseRow.of(lease))
 
         await self._database.write(work)

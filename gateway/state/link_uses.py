@@ -2,13 +2,14 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from gateway.clock import Clock
 from gateway.errors import Conflict
 from gateway.state.engine import Database
 from gateway.state.models import LinkUseRow
+from gateway.state.sweep import sweep
 
 
 class SqlLinkUses:
@@ -22,7 +23,7 @@ class SqlLinkUses:
         """Take one use, and tell whether there was one left. The count is forgotten after `expires_at`."""
 
         def work(session: Session) -> bool:
-            session.execute(delete(LinkUseRow).where(LinkUseRow.expires_at <= self._clock()))
+            sweep(session, LinkUseRow, LinkUseRow.expires_at <= self._clock())
             another = (
                 update(LinkUseRow)
                 .where(LinkUseRow.link_id == link_id, LinkUseRow.uses < limit)

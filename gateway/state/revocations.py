@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from gateway.clock import Clock
@@ -17,6 +17,7 @@ from gateway.errors import Revoked, StateUnavailable
 from gateway.model import Mark, Revocation
 from gateway.state.engine import Database
 from gateway.state.models import RevocationRow
+from gateway.state.sweep import sweep
 
 REFRESH_AFTER = timedelta(seconds=1)
 REFUSE_AFTER = timedelta(seconds=5)
@@ -65,7 +66,7 @@ class SqlRevocations:
         """Revoke; durable when it returns, and known here at once."""
 
         def work(session: Session) -> None:
-            session.execute(delete(RevocationRow).where(RevocationRow.until <= self._clock()))
+            sweep(session, RevocationRow, RevocationRow.until <= self._clock())
             session.add(RevocationRow.of(revocation))
 
         await self._database.write(work)

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from gateway.clock import Clock
 from gateway.state.engine import Database
 from gateway.state.models import UsedProofRow
+from gateway.state.sweep import sweep
 
 _INSERTS: Mapping[str, Callable[[type[UsedProofRow]], sqlite.Insert | postgresql.Insert]] = {
     "sqlite": sqlite.insert,
@@ -68,7 +68,7 @@ class SqlUsedProofs:
 
     def _insert(self, rows: Mapping[str, datetime], session: Session) -> frozenset[str]:
         """Return those that were not there yet; what another instance adds at the same time is there, for one of us."""
-        session.execute(delete(UsedProofRow).where(UsedProofRow.until <= self._clock()))
+        sweep(session, UsedProofRow, UsedProofRow.until <= self._clock())
         insert = _INSERTS[session.get_bind().dialect.name](UsedProofRow)
         # In one order on all instances, so that two who add the same proofs wait for each other one way alone.
         values = [{"digest": proof, "until": until} for proof, until in sorted(rows.items())]
