@@ -276,6 +276,12 @@ class UnknownLease(NotFound):
     code = "unknown-lease"
 
 
+class Shredded(NotFound):
+    """The resource's keys were destroyed, and with them all that it held."""
+
+    code = "shredded"
+
+
 class EventRefused(InvalidInput):
     """A sink will never take these events; they become dead letters."""
 
@@ -306,10 +312,22 @@ class IncompleteUpload(Conflict):
     code = "incomplete-upload"
 
 
+class VaultRefused(Conflict):
+    """Vault understood what was asked, and says no."""
+
+    code = "vault-refused"
+
+
 class RotationHeld(Conflict):
     """Another run replaces secrets at this moment."""
 
     code = "rotation-held"
+
+
+class StillNeeded(Conflict):
+    """What shall go is still needed; the message names what needs it."""
+
+    code = "still-needed"
 
 
 class IntegrityError(GatewayError):
@@ -342,6 +360,12 @@ class ContentMismatch(IntegrityError):
     code = "content-mismatch"
 
 
+class ObjectMissing(IntegrityError):
+    """S3 has not the object that was written, or not all of it (said by the client)."""
+
+    code = "object-missing"
+
+
 class JournalBroken(IntegrityError):
     """The audit journal does not verify; the message names the first bad record."""
 
@@ -358,6 +382,12 @@ class SecretStillGood(IntegrityError):
     """A secret that was revoked still opens something."""
 
     code = "secret-still-good"
+
+
+class NotShredded(IntegrityError):
+    """A key that was destroyed still opens something. Somebody must look at it."""
+
+    code = "not-shredded"
 
 
 class Unavailable(GatewayError):
@@ -488,6 +518,7 @@ def by_code() -> dict[str, type[GatewayError]]:
     waiting: list[type[GatewayError]] = [GatewayError]
     while waiting:
         kind = waiting.pop()
-        tree[kind.code] = kind
+        if "code" in vars(kind):  # others are one of these and something else besides
+            tree[kind.code] = kind
         waiting.extend(kind.__subclasses__())
     return tree

@@ -77,6 +77,7 @@ class FileLink:
     mode: LinkMode
     url: str = field(repr=False)
     head_url: str = field(repr=False)
+    """For a HEAD of the same; empty in a batch."""
     expires_at: datetime
     object_key: bytes | None = field(repr=False)
     """32 bytes; direct links only."""
@@ -247,7 +248,22 @@ def files(name: ResourceName) -> Callable[[Json], FilePage]:
 
 def links(name: ResourceName) -> Callable[[Json], LinkPage]:
     """Return a parser of links to files of `name`."""
-    return lambda answer: LinkPage(version(name)(answer["version"]), tuple(_link(item) for item in answer["links"]))
+    return lambda answer: LinkPage(version(name)(answer["version"]), tuple(link(item) for item in answer["links"]))
+
+
+def link(answer: Json) -> FileLink:
+    """Parse one link."""
+    key = answer.get("object_key")
+    return FileLink(
+        file=_file(answer),
+        mode=LinkMode(answer["mode"]),
+        url=_text(answer["url"]),
+        head_url=_text(answer["head_url"]),
+        expires_at=_time(answer["expires_at"]),
+        object_key=_key(key) if key else None,
+        key_check=_text(answer["key_check"]),
+        ciphertext_size=_count(answer["ciphertext_size"]),
+    )
 
 
 def push(name: ResourceName) -> Callable[[Json], PushSession]:
@@ -315,20 +331,6 @@ def revoked(answer: Json) -> datetime:
 
 def _file(answer: Json) -> RemoteFile:
     return RemoteFile(check_path(_text(answer["path"])), _count(answer["size"]), _text(answer["sha256"]))
-
-
-def _link(answer: Json) -> FileLink:
-    key = answer.get("object_key")
-    return FileLink(
-        file=_file(answer),
-        mode=LinkMode(answer["mode"]),
-        url=_text(answer["url"]),
-        head_url=_text(answer["head_url"]),
-        expires_at=_time(answer["expires_at"]),
-        object_key=_key(key) if key else None,
-        key_check=_text(answer["key_check"]),
-        ciphertext_size=_count(answer["ciphertext_size"]),
-    )
 
 
 def _put(answer: Json) -> PutLink:

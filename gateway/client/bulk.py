@@ -1,37 +1,30 @@
-"""Bytes to and from S3 on signed URLs. Connections are kept and shared between threads.
-
-`http.client` and not httpx: it moves the same bytes with a third of the processor time, and on fast networks that is
-what bounds a transfer.
-"""
+"""Bytes to and from S3 on signed URLs. Connections are kept and shared between threads."""
 
 import re
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Self
 from urllib.parse import SplitResult, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
-from gateway.client.tls import tls_context
+from gateway.client.throttle import Throttle
+from gateway.client.wire import Answer, Wire
 from gateway.errors import (
     CiphertextTampered,
     CiphertextTruncated,
     ConnectionLost,
     GatewayError,
-    IntegrityError,
     LinkExpired,
     LinkRefused,
+    ObjectMissing,
     StorageUnavailable,
 )
 
 CHUNK_BYTES = 1 << 20
 """As long as a segment of the ciphertext, so that chunks and segments lie on each other and nothing is copied."""
 
-_TIMEOUT_SECONDS = 60.0
-_MAX_REFUSAL_BYTES = 64 << 10
 _CODE = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
 
 
@@ -57,22 +50,51 @@ class Span:
         return {} if len(self) == self.size else {"Range": f"bytes={self.start}-{self.end - 1}"}
 
 
-class BulkTransport:
-    """Kept connections to S3. Threads may share it."""
+class Body:
+    """An object's bytes on their way."""
 
-    def __init__(self) -> None:
-        self._idle: defaultdict[tuple[str, str], list[HTTPConnection]] = defaultdict(list)
+    def __init__(self, answer: Answer, throttle: Throttle | None) -> None:
+        self._answer = answer
+        self._throttle = throttle
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill some of the buffer, which has room, and return how much.
+
+        Raises:
+            OSError: the connection failed, or ended too early; `BulkTransport.reading` makes `ConnectionLost` of it.
+        """
+        if self._throttle is None:
+            return self._answer.readinto(buffer)
+        size = self._answer.readinto(buffer[: self._throttle.piece_bytes])
+        self._throttle.pay(size)
+        return size
+
+
+class BulkTransport:
+    """Kept connections to S3. Threads may share it, and with it a limit to their rate."""
+
+    def __init__(self, throttle: Throttle | None = None) -> None:
+        self._throttle = throttle
+        self._idle: defaultdict[tuple[str, str], list[Wire]] = defaultdict(list)
+        self._busy: set[Wire] = set()
         self._lock = threading.Lock()
+
+    def interrupt(self) -> None:
+        """Break every exchange that is under way, wherever it waits; its thread finds the connection lost."""
+        with self._lock:
+            for wire in self._busy:
+                wire.interrupt()
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
         with self._lock:
-            for connection in (c for waiting in self._idle.values() for c in waiting):
-                connection.close()
+            for wire in (w for waiting in self._idle.values() for w in waiting):
+                wire.close()
             self._idle.clear()
 
-    def get(self, url: str, span: Span) -> Iterator[bytes]:
-        """Yield the bytes of the span in chunks of `CHUNK_BYTES`; the last may be shorter.
+    @contextmanager
+    def reading(self, url: str, span: Span) -> Iterator[Body]:
+        """Give the bytes of the span, to be read into buffers of the caller.
 
         Raises:
             LinkExpired, LinkRefused: S3 does not take the link.
@@ -80,16 +102,22 @@ class BulkTransport:
             ConnectionLost: S3 went away before or in the middle.
             StorageUnavailable: S3 answers with a failure.
         """
-        with self._exchange("GET", url, span.headers) as response:
-            _require_length(response, span)
-            missing = len(span)
+        with self._exchange("GET", url, span.headers) as answer:
+            _require_length(answer, span)
+            yield Body(answer, self._throttle)
+
+    def get(self, url: str, span: Span) -> Iterator[bytes]:
+        """Yield the bytes of the span in chunks of `CHUNK_BYTES`, but for the last. Raises what `reading` does."""
+        buffer = memoryview(bytearray(min(CHUNK_BYTES, len(span))))
+        missing = len(span)
+        with self.reading(url, span) as body:
             while missing:
-                chunk = response.read(min(CHUNK_BYTES, missing))
-                if not chunk:
-                    raise ConnectionLost(f"{_host(url)} closed the connection {missing:,} bytes early.")
-                missing -= len(chunk)
-                yield chunk
-            response.read()  # the end of the message, so that the connection can be kept
+                wanted = buffer[: min(len(buffer), missing)]
+                filled = 0
+                while filled < len(wanted):
+                    filled += body.readinto(wanted[filled:])
+                missing -= filled
+                yield bytes(wanted)
 
     def put(self, url: str, headers: Mapping[str, str], body: Iterable[bytes | memoryview]) -> str:
         """Send the body with the signed headers as they are, and return the ETag.
@@ -99,73 +127,66 @@ class BulkTransport:
             ConnectionLost: S3 went away before or in the middle.
             StorageUnavailable: S3 answers with a failure.
         """
-        with self._exchange("PUT", url, headers, body) as response:
-            response.read()
-            etag = response.getheader("ETag")
+        with self._exchange("PUT", url, headers, self._held_back(body)) as answer:
+            answer.small()
+            etag = answer.headers.get("etag")
         if not etag:
-            raise StorageUnavailable(f"{_host(url)} did not confirm an upload with an ETag.")
+            raise StorageUnavailable(f"{urlsplit(url).netloc} did not confirm an upload with an ETag.")
         return etag
+
+    def _held_back(self, body: Iterable[bytes | memoryview]) -> Iterable[bytes | memoryview]:
+        if self._throttle is None:
+            yield from body
+            return
+        step = self._throttle.piece_bytes
+        for piece in body:
+            view = memoryview(piece)
+            for start in range(0, len(view), step):
+                part = view[start : start + step]
+                self._throttle.pay(len(part))
+                yield part
 
     @contextmanager
     def _exchange(
-        self, method: str, url: str, headers: Mapping[str, str], body: Iterable[bytes | memoryview] | None = None
-    ) -> Iterator[HTTPResponse]:
-        """Send and give the successful response; keep the connection if the response was read to its end."""
+        self, method: str, url: str, headers: Mapping[str, str], body: Iterable[bytes | memoryview] = ()
+    ) -> Iterator[Answer]:
+        """Send and give the successful answer; keep the connection if the answer was read to its end."""
         parts = urlsplit(url)
-        connection = self._take(parts)
+        wire = None
         kept = False
         try:
-            response = _send(connection, method, f"{parts.path}?{parts.query}", headers, body)
-            if response.status not in {200, 206}:
-                raise _refusal(response, parts)
-            yield response
-            if response.isclosed() and not response.will_close:
-                kept = True
-                self._keep(parts, connection)
-        except (OSError, HTTPException) as error:
+            wire = self._take(parts)
+            answer = wire.exchange(method, f"{parts.path}?{parts.query}", headers, body)
+            if answer.status not in {200, 206}:
+                raise _refusal(answer, parts)
+            yield answer
+            kept = answer.reusable
+        except OSError as error:
             self.close()  # what was kept is likely to be as dead
             raise ConnectionLost(f"The connection to {parts.netloc} was lost ({type(error).__name__}).") from error
         finally:
-            if not kept:
-                connection.close()
+            if wire is not None:
+                self._leave(wire, parts, kept=kept)
 
-    def _take(self, parts: SplitResult) -> HTTPConnection:
+    def _take(self, parts: SplitResult) -> Wire:
         with self._lock:
             waiting = self._idle[parts.scheme, parts.netloc]
-            return waiting.pop() if waiting else _connect(parts)
-
-    def _keep(self, parts: SplitResult, connection: HTTPConnection) -> None:
+            wire = waiting.pop() if waiting else None
+        wire = wire or Wire(parts)
         with self._lock:
-            self._idle[parts.scheme, parts.netloc].append(connection)
+            self._busy.add(wire)
+        return wire
+
+    def _leave(self, wire: Wire, parts: SplitResult, *, kept: bool) -> None:
+        with self._lock:
+            self._busy.discard(wire)
+            if kept:
+                self._idle[parts.scheme, parts.netloc].append(wire)
+            else:
+                wire.close()
 
 
-def _connect(parts: SplitResult) -> HTTPConnection:
-    host, port = parts.hostname or "", parts.port
-    if parts.scheme != "https":
-        return HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)
-    proxy = None if proxy_bypass(host) else getproxies().get("https")
-    if not proxy:
-        return HTTPSConnection(host, port, timeout=_TIMEOUT_SECONDS, context=tls_context())
-    via = urlsplit(proxy)
-    connection = HTTPSConnection(via.hostname or "", via.port, timeout=_TIMEOUT_SECONDS, context=tls_context())
-    connection.set_tunnel(host, port)
-    return connection
-
-
-def _send(
-    connection: HTTPConnection,
-    method: str,
-    target: str,
-    headers: Mapping[str, str],
-    body: Iterable[bytes | memoryview] | None,
-) -> HTTPResponse:
-    # S3 may refuse before it has read the body, and close: then its answer says more than our broken pipe.
-    with suppress(BrokenPipeError, ConnectionResetError):
-        connection.request(method, target, body=body, headers=dict(headers))
-    return connection.getresponse()
-
-
-def _require_length(response: HTTPResponse, span: Span) -> None:
+def _require_length(response: Answer, span: Span) -> None:
     length = response.length or 0
     if response.status != (206 if span.headers else 200):
         raise StorageUnavailable(f"S3 answered a request for a range with {response.status}.")
@@ -175,9 +196,9 @@ def _require_length(response: HTTPResponse, span: Span) -> None:
         raise CiphertextTampered(f"S3 holds more than the {span.size:,} bytes that were written.")
 
 
-def _refusal(response: HTTPResponse, parts: SplitResult) -> GatewayError:
+def _refusal(response: Answer, parts: SplitResult) -> GatewayError:
     """Return the error for what S3 says. The link itself stays out of it."""
-    body = response.read(_MAX_REFUSAL_BYTES)
+    body = response.small()
     found = _CODE.search(body)
     code = found[1].decode() if found else f"status {response.status}"
     if response.status == 403:  # noqa: PLR2004 -- Forbidden
@@ -187,9 +208,5 @@ def _refusal(response: HTTPResponse, parts: SplitResult) -> GatewayError:
             f"{parts.netloc} refuses the link ({code}).", hint="'gateway doctor' checks the S3 settings."
         )
     if response.status in {404, 416}:
-        return IntegrityError(f"{parts.netloc} has not the object that was written ({code}).")
+        return ObjectMissing(f"{parts.netloc} has not the object that was written ({code}).")
     return StorageUnavailable(f"{parts.netloc} failed ({code}).", hint="Try again.")
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).netloc

@@ -1,12 +1,12 @@
 """An object's ciphertext as it comes from S3: goes on where a connection broke, and renews its link once if refused."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 
-from gateway.client.bulk import BulkTransport, Span
+from gateway.client.bulk import CHUNK_BYTES, BulkTransport, Span
 from gateway.client.fresh import FreshLinks
-from gateway.errors import AccessDenied, IntegrityError, StorageUnavailable
+from gateway.errors import AccessDenied, IntegrityError, ObjectMissing, StorageUnavailable
 
 _LOSSES = 4
 """Times that S3 may fail one after the other without a byte in between."""
@@ -19,25 +19,56 @@ def fetch(
     """Yield the bytes `start` to `end` of the file's object, in chunks.
 
     Raises:
-        what `BulkTransport.get` raises, after what may be tried again was.
+        what `fetch_into` raises.
+    """
+    wanted = (links.link(path).ciphertext_size if end is None else end) - start
+    buffer = memoryview(bytearray(max(0, min(CHUNK_BYTES, wanted))))
+    with closing(fetch_into(buffer, bulk, links, path, start=start, end=end)) as chunks:
+        for chunk in chunks:
+            yield bytes(chunk)
+
+
+def fetch_into(  # noqa: PLR0913 -- from where, and which bytes
+    buffer: memoryview,
+    bulk: BulkTransport,
+    links: FreshLinks,
+    path: str,
+    *,
+    start: int = 0,
+    end: int | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> Generator[memoryview, None, None]:
+    """Yield the same bytes through one buffer: each chunk fills it, but for the last, and stays until the next.
+
+    `check` raises when there is no use in going on; it is called whenever some bytes have come, or none.
+
+    Raises:
+        what `BulkTransport.reading` raises, after what may be tried again was.
+        NotFound: the version was removed meanwhile.
     """
     link = links.link(path)
     end = link.ciphertext_size if end is None else end
-    position, losses, renewed = start, 0, False
-    while position < end:
+    filled, losses, renewed = 0, 0, False
+    while start < end:
         try:
-            for chunk in bulk.get(link.url, Span(position, end, link.ciphertext_size)):
-                position += len(chunk)
-                losses = 0
-                yield chunk
+            with bulk.reading(link.url, Span(start + filled, end, link.ciphertext_size)) as body:
+                while start < end:
+                    chunk = buffer[: end - start]
+                    while filled < len(chunk):
+                        filled += body.readinto(chunk[filled:])
+                        losses = 0
+                        check()
+                    start, filled = start + filled, 0
+                    yield chunk
         except StorageUnavailable:
+            check()
             losses += 1
             if losses == _LOSSES:
                 raise
             time.sleep(_PAUSE_SECONDS * losses)
             link = links.link(path)
-        except AccessDenied:
-            # Expired while we were at it, or revoked: the gateway decides anew, once.
+        except (AccessDenied, ObjectMissing):
+            # Expired while we were at it, revoked, or removed: the gateway decides anew, once.
             if renewed:
                 raise
             renewed, link = True, links.replace(link)

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TypeVar
 
 import httpx
 
@@ -23,6 +24,7 @@ _COMMIT_TIMEOUT = httpx.Timeout(900, connect=10)
 
 Build = Callable[[], httpx.Request]
 Param = str | int | None | list[str]
+T = TypeVar("T")
 
 
 class Connection:
@@ -45,11 +47,17 @@ class Connection:
 
     def get(self, path: str, **params: Param) -> object:
         """Return the JSON that a GET answers. Parameters that are None are left out."""
-        return self._exchange(lambda: self._http.build_request("GET", path, params=_given(params)))
+        return self._exchange(lambda: self._http.build_request("GET", path, params=_given(params)), read=self._json)
 
     def post(self, path: str, body: Mapping[str, object], *, repeatable: bool) -> object:
         """Return the JSON that a POST answers; `repeatable` where doing it twice does no harm."""
-        return self._exchange(lambda: self._http.build_request("POST", path, json=body), repeatable=repeatable)
+        return self._exchange(
+            lambda: self._http.build_request("POST", path, json=body), read=self._json, repeatable=repeatable
+        )
+
+    def post_for_lines(self, path: str, body: Mapping[str, object]) -> list[bytes]:
+        """Return the lines that a POST answers (NDJSON), without their ends. Doing it twice must do no harm."""
+        return self._exchange(lambda: self._http.build_request("POST", path, json=body), read=_bounded).split(b"\n")
 
     def post_lines(self, path: str, lines: Callable[[], Iterable[bytes]], **params: Param) -> object:
         """POST lines as they are made (NDJSON), and return the JSON that comes back. Doing it twice must do no harm."""
@@ -61,20 +69,21 @@ class Connection:
                 content=_Again(lines),
                 headers={"content-type": "application/x-ndjson"},
                 timeout=_COMMIT_TIMEOUT,
-            )
+            ),
+            read=self._json,
         )
 
     def put(self, path: str, body: Mapping[str, object]) -> object:
         """Return the JSON that a PUT answers."""
-        return self._exchange(lambda: self._http.build_request("PUT", path, json=body))
+        return self._exchange(lambda: self._http.build_request("PUT", path, json=body), read=self._json)
 
     def patch(self, path: str, body: Mapping[str, object]) -> object:
         """Return the JSON that a PATCH answers; ours may be repeated."""
-        return self._exchange(lambda: self._http.build_request("PATCH", path, json=body))
+        return self._exchange(lambda: self._http.build_request("PATCH", path, json=body), read=self._json)
 
     def delete(self, path: str) -> None:
         """DELETE."""
-        self._exchange(lambda: self._http.build_request("DELETE", path))
+        self._exchange(lambda: self._http.build_request("DELETE", path), read=self._json)
 
     def lines(self, path: str, **params: Param) -> Iterator[bytes]:
         """Yield the lines that a GET answers, without their ends, as they come."""
@@ -84,12 +93,12 @@ class Connection:
         except _TryLater as later:
             raise later.reason from later
 
-    def _exchange(self, build: Build, *, repeatable: bool = True) -> object:
+    def _exchange(self, build: Build, *, read: Callable[[httpx.Response], T], repeatable: bool = True) -> T:
         attempt = 1
         while True:
             try:
                 with self._answer(build()) as response:
-                    return self._json(response)
+                    return read(response)
             except _TryLater as later:
                 if not repeatable or attempt == _ATTEMPTS:
                     raise later.reason from later

@@ -14,7 +14,8 @@ class Stopped(Exception):
 class Crew:
     """Runs tasks on `threads` threads. Leaving it waits for them, and raises the first failure.
 
-    At most `ahead` tasks wait for a thread, by default as many as there are threads.
+    At most `ahead` tasks wait for a thread, by default as many as there are threads. `on_stop` is called, once or more,
+    when there is no use in going on: it wakes up tasks that wait for something.
 
     >>> done = []
     >>> with Crew(2) as crew:
@@ -24,13 +25,14 @@ class Crew:
     [0, 1, 2]
     """
 
-    def __init__(self, threads: int, *, ahead: int | None = None) -> None:
+    def __init__(self, threads: int, *, ahead: int | None = None, on_stop: Callable[[], object] = lambda: None) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="gateway")
         self._room = threading.BoundedSemaphore(threads + (threads if ahead is None else ahead))
         self._lock = threading.Lock()
         self._open: set[Future[object]] = set()
         self._failure: BaseException | None = None
         self._stop = threading.Event()
+        self._on_stop = on_stop
 
     def submit(self, task: Callable[..., object], *args: object) -> None:
         """Hand over a task; waits for its turn, so that little is prepared ahead of its time.
@@ -67,6 +69,7 @@ class Crew:
     def _finish(self, *, stop: bool) -> None:
         if stop:
             self._stop.set()
+            self._on_stop()
             for future in tuple(self._open):
                 future.cancel()
         # Not by the pool's own join: a thread whose join was interrupted counts as ended, and would be left behind.
@@ -81,3 +84,4 @@ class Crew:
             if failure is not None and not isinstance(failure, Stopped) and self._failure is None:
                 self._failure = failure
                 self._stop.set()
+                self._on_stop()

@@ -2,10 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
-from gateway.client.answers import FileLink
+from gateway.client.answers import FileLink, RemoteFile
 from gateway.client.snapshot import Snapshot
+from gateway.errors import GatewayUnavailable
 from gateway.model import LinkMode
 
 TTL_SECONDS = 300
@@ -55,8 +56,34 @@ class FreshLinks:
             self._pending.pop(path, None)
             self._links.pop(path, None)
 
+    def take(self, links: Iterable[FileLink], *, asked_at: float) -> None:
+        """Begin with links that were asked for at `asked_at`."""
+        self._links = {link.file.path: link for link in links}
+        self._stale_at = asked_at + _RENEW_AFTER * self._ttl
+
     def _renew(self) -> None:
         asked_at = self._monotonic()
         links = self._snapshot.links(list(self._pending), mode=LinkMode.DIRECT, ttl_seconds=self._ttl)
-        self._links = {link.file.path: link for link in links}
-        self._stale_at = asked_at + _RENEW_AFTER * self._ttl
+        self.take(links, asked_at=asked_at)
+
+
+def key_of(link: FileLink) -> bytes:
+    """Return the object key of a direct link."""
+    if link.object_key is None:
+        raise GatewayUnavailable("The gateway gave a direct link without its object key.")
+    return link.object_key
+
+
+def linked_pages(
+    snapshot: Snapshot, prefix: str, *, monotonic: Callable[[], float] = time.monotonic
+) -> Iterator[tuple[list[RemoteFile], FreshLinks]]:
+    """Yield the files below a prefix, in order, with links to them: as many at a time as one request gives."""
+    after: str | None = ""
+    while after is not None:
+        asked_at = monotonic()
+        batch = snapshot.linked(prefix, after, ttl_seconds=TTL_SECONDS)
+        files = [link.file for link in batch.links]
+        links = FreshLinks(snapshot, [file.path for file in files], monotonic=monotonic)
+        links.take(batch.links, asked_at=asked_at)
+        yield files, links
+        after = batch.next

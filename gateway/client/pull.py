@@ -1,21 +1,34 @@
-"""Pulls a version's files: straight from S3, decrypted and verified on the way, each whole on disk or not at all."""
+"""Pulls a version's files: straight from S3, decrypted and verified on the way, each whole on disk or not at all.
+
+Short files go in bundles, a thread each. A long file belongs to one thread, which fetches it range by range; once no
+more files come, threads that have nothing to do take ranges of what is left. A pull that was killed goes on.
+"""
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
-from gateway.client.answers import FileLink, RemoteFile
+from gateway.client.answers import RemoteFile
+from gateway.client.assembly import Assembly
 from gateway.client.bulk import BulkTransport
 from gateway.client.ciphertext import fetch, naming
 from gateway.client.crew import Crew
 from gateway.client.folder import TargetFolder
-from gateway.client.fresh import FreshLinks
+from gateway.client.fresh import FreshLinks, key_of, linked_pages
+from gateway.client.intake import Intake
 from gateway.client.progress import Progress
-from gateway.client.snapshot import Snapshot
-from gateway.envelope import decrypt_stream
-from gateway.errors import ContentMismatch, GatewayUnavailable
+from gateway.client.selection import ALL, Selection
+from gateway.client.snapshot import PAGE, Snapshot
+from gateway.envelope import SEGMENT_BYTES, decrypt_stream
+from gateway.errors import ContentMismatch, IntegrityError
 from gateway.model import Version
+
+_LONG_BYTES = 8 * SEGMENT_BYTES
+"""From here on a file is put together from ranges, and resumed; a shorter one is fetched again."""
+_BUNDLE_FILES = 32
+_BUNDLE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +46,25 @@ class PullReport:
 class Pull:
     """One pull of a snapshot into a folder."""
 
-    def __init__(
-        self, snapshot: Snapshot, folder: TargetFolder, bulk: BulkTransport, progress: Progress, *, threads: int
+    def __init__(  # noqa: PLR0913 -- from where, to where, and how
+        self,
+        snapshot: Snapshot,
+        folder: TargetFolder,
+        bulk: BulkTransport,
+        progress: Progress,
+        *,
+        threads: int,
+        selection: Selection = ALL,
     ) -> None:
         self._snapshot = snapshot
         self._folder = folder
         self._bulk = bulk
         self._progress = progress
         self._threads = threads
+        self._selection = selection
         self._lock = threading.Lock()
+        self._opened = False
+        self._long: list[tuple[FreshLinks, Assembly]] = []
         self._pulled = self._pulled_bytes = self._kept = 0
 
     def run(self, path: str = "") -> PullReport:
@@ -53,36 +76,113 @@ class Pull:
             IntegrityError: a file is not what was published; it does not appear.
             what the gateway and S3 refuse or fail to do.
         """
+        fresh = self._folder.is_new
         self._require_space(path)
-        with Crew(self._threads) as crew:
-            for batch in self._snapshot.batches(path):
-                self._pull_batch(crew, batch)
+        done = False
+        try:
+            with Crew(self._threads, ahead=PAGE, on_stop=self._bulk.interrupt) as crew:
+                self._intake = Intake(self._bulk, check=crew.check)
+                for files, links in self._pages(path, fresh=fresh):
+                    self._submit(crew, files, links)
+                for links, assembly in self._long * self._threads:
+                    crew.submit(self._help, links, assembly)
+            done = True
+        finally:
+            self._folder.close(done=done)
         return PullReport(self._snapshot.version, self._pulled, self._pulled_bytes, self._kept)
 
     def _require_space(self, path: str) -> None:
         if not path and self._snapshot.version.total_bytes <= self._folder.free():
             return  # the common case, without listing every file first
-        listed = self._snapshot.files(path)
-        self._folder.require_space(sum(max(0, f.size - self._folder.size_held(f.path)) for f in listed))
+        listed = (file for file in self._snapshot.files(path) if self._selection.takes(file.path))
+        self._folder.require_space(sum(max(0, f.size - self._folder.size_held(f)) for f in listed))
 
-    def _pull_batch(self, crew: Crew, batch: Iterable[RemoteFile]) -> None:
-        wanted = [file for file in batch if not self._is_kept(file)]
-        self._progress.expect(len(wanted), sum(file.size for file in wanted))
-        links = FreshLinks(self._snapshot, [file.path for file in wanted])
-        for file in wanted:
-            crew.submit(self._pull_file, crew, links, file)
+    def _pages(self, path: str, *, fresh: bool) -> Iterator[tuple[list[RemoteFile], FreshLinks]]:
+        """Yield what is to be fetched, with links to it, as many files at a time as one request takes.
+
+        Into a new folder all files go: then one request gives a page's files and links. Else links are asked for to
+        what is missing alone, as each is on record as read.
+        """
+        if fresh and not path and self._selection.is_all:
+            yield from linked_pages(self._snapshot, "")
+            return
+        for batch in self._snapshot.batches(path):
+            wanted = [file for file in batch if self._selection.takes(file.path) and not self._is_kept(file)]
+            yield wanted, FreshLinks(self._snapshot, [file.path for file in wanted])
 
     def _is_kept(self, file: RemoteFile) -> bool:
         kept = self._folder.holds(file)
         self._kept += kept
         return kept
 
-    def _pull_file(self, crew: Crew, links: FreshLinks, file: RemoteFile) -> None:
-        with naming(file.path), self._folder.writing(file) as out:
-            for piece in plaintext(self._bulk, links, file):
-                crew.check()
-                out.write(piece)
-                self._progress.moved(len(piece))
+    def _submit(self, crew: Crew, files: list[RemoteFile], links: FreshLinks) -> None:
+        if files and not self._opened:
+            self._folder.open()
+            self._opened = True
+        for file in files:
+            self._folder.require_apart(file)
+        short = [file for file in files if file.size < _LONG_BYTES]
+        self._progress.expect(len(files), sum(file.size for file in short))
+        for file in files:
+            if file.size >= _LONG_BYTES:
+                self._begin_long(crew, links, file)
+        for bundle in _bundled(short):
+            crew.submit(self._pull_short, links, bundle)
+
+    def _pull_short(self, links: FreshLinks, files: list[RemoteFile]) -> None:
+        for file in files:
+            with naming(file.path), closing(self._verified(links, file)) as pieces:
+                self._folder.write(file, pieces)
+            self._finished(links, file)
+
+    def _verified(self, links: FreshLinks, file: RemoteFile) -> Generator[memoryview, None, None]:
+        """Yield the plaintext of a short file. Only the end proves the whole."""
+        digest = hashlib.sha256()
+        with closing(self._intake.segments(links, file.path)) as segments:
+            for _, plaintext in segments:
+                digest.update(plaintext)
+                yield plaintext
+                self._progress.moved(len(plaintext))
+        if digest.hexdigest() != file.sha256:
+            raise _mismatch()
+
+    def _begin_long(self, crew: Crew, links: FreshLinks, file: RemoteFile) -> None:
+        assembly = self._folder.assemble(file)
+        self._progress.expect(0, assembly.missing_bytes)
+        self._long = [one for one in self._long if not one[1].is_over] + [(links, assembly)]
+        crew.submit(self._help, links, assembly)
+
+    def _help(self, links: FreshLinks, assembly: Assembly) -> None:
+        """Fetch ranges of a long file until none is left; whoever sees the last one come ends it."""
+        file = assembly.file
+        try:
+            with naming(file.path), self._folder.writing(file):
+                while claimed := assembly.claim():
+                    self._fetch_range(links, assembly, claimed)
+                if not assembly.take_end():
+                    return
+                if not assembly.is_right():
+                    if not assembly.resumed:
+                        raise _mismatch()
+                    assembly.start_again()
+        except IntegrityError:
+            assembly.discard()
+            raise
+        if not assembly.is_over:
+            self._help(links, assembly)
+            return
+        self._folder.finish(assembly)
+        self._finished(links, file)
+
+    def _fetch_range(self, links: FreshLinks, assembly: Assembly, claimed: tuple[int, int]) -> None:
+        start, end = claimed
+        wanted = self._intake.segments(links, assembly.file.path, start=start, end=end)
+        with assembly.writing() as pen, closing(wanted) as segments:
+            for index, plaintext in segments:
+                pen.write(index, plaintext)
+                self._progress.moved(len(plaintext))
+
+    def _finished(self, links: FreshLinks, file: RemoteFile) -> None:
         links.done(file.path)
         with self._lock:
             self._pulled += 1
@@ -106,13 +206,26 @@ def plaintext(bulk: BulkTransport, links: FreshLinks, file: RemoteFile) -> Itera
         size += len(piece)
         yield piece
     if (size, digest.hexdigest()) != (file.size, file.sha256):
-        raise ContentMismatch(
-            "the content is not the one that was published.", hint="Tell whoever published it; nothing was kept."
-        )
+        raise _mismatch()
 
 
-def key_of(link: FileLink) -> bytes:
-    """Return the object key of a direct link."""
-    if link.object_key is None:
-        raise GatewayUnavailable("The gateway gave a direct link without its object key.")
-    return link.object_key
+def _mismatch() -> ContentMismatch:
+    return ContentMismatch(
+        "the content is not the one that was published.", hint="Tell whoever published it; nothing was kept."
+    )
+
+
+def _bundled(files: Iterable[RemoteFile]) -> Iterator[list[RemoteFile]]:
+    """Yield short files in bundles that are worth a thread's turn.
+
+    >>> [len(bundle) for bundle in _bundled(RemoteFile(f"{n}", 600_000, "") for n in range(3))]
+    [2, 1]
+    """
+    bundle: list[RemoteFile] = []
+    for file in files:
+        bundle.append(file)
+        if len(bundle) == _BUNDLE_FILES or sum(f.size for f in bundle) >= _BUNDLE_BYTES:
+            yield bundle
+            bundle = []
+    if bundle:
+        yield bundle

@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 from urllib.parse import quote
 
 from gateway.client import answers
 from gateway.client.answers import FileLink, RemoteFile
+from gateway.client.batch import LinkBatch, read_batch
 from gateway.client.connection import Connection
 from gateway.client.limits import UNLIMITED, LinkLimits
 from gateway.client.reference import Reference
@@ -17,6 +18,9 @@ PAGE = 1000
 """Files that one request lists or links at most."""
 _PATHS_BYTES = 500_000
 """Bytes of paths in one request for links, so that its body stays below a server's limit of 1 MiB."""
+
+_LAST = "\U0010ffff"
+"""No name in a folder sorts behind it."""
 
 
 class _OfVersion(Protocol):
@@ -30,18 +34,25 @@ Page = TypeVar("Page", bound=_OfVersion)
 class Snapshot:
     """The version that a reference names when it is first asked for. Threads may share it."""
 
-    def __init__(self, connection: Connection, reference: Reference, *, lease: str | None = None) -> None:
+    def __init__(
+        self, connection: Connection, reference: Reference, *, lease: str | None = None, pinned: Version | None = None
+    ) -> None:
         self._connection = connection
         self._lease = lease
         self._name = reference.resource
         self._asked = str(reference.version)
-        self._pinned: Version | None = None
+        self._pinned = pinned
         self._lock = threading.Lock()
 
     @property
     def version(self) -> Version:
         """The version."""
         return self._pinned or self._page("", "", 1).version
+
+    @property
+    def pinned(self) -> Version | None:
+        """The version, if it was asked for already."""
+        return self._pinned
 
     def files(self, path: str = "") -> Iterator[RemoteFile]:
         """Yield the file at `path` and the files below it, or all files, in order."""
@@ -50,6 +61,31 @@ class Snapshot:
             return
         yield from (file for file in self._page(path, "", 1).files if file.path == path)
         yield from self._below(f"{path}/")
+
+    def find(self, path: str) -> RemoteFile | None:
+        """Return the file at `path`, if there is one."""
+        return next((file for file in self._page(path, "", 1).files if file.path == path), None)
+
+    def has_folder(self, path: str) -> bool:
+        """Tell whether there is a file below `path`."""
+        return bool(self._page(f"{path}/", "", 1).files)
+
+    def listing(self, folder: str = "") -> Iterator[RemoteFile | str]:
+        """Yield the files right in a folder, and the paths of the folders in it. What those hold is passed over."""
+        prefix = f"{folder}/" if folder else ""
+        inner, after = "", cast("str | None", "")
+        while after is not None:
+            page = self._page(prefix, after, PAGE)
+            for file in page.files:
+                name, slash, _ = file.path.removeprefix(prefix).partition("/")
+                if not slash:
+                    yield file
+                elif inner != f"{prefix}{name}/":
+                    inner = f"{prefix}{name}/"
+                    yield f"{prefix}{name}"
+            after = page.next
+            if after and inner and after.startswith(inner):
+                after = f"{inner}{_LAST}"
 
     def batches(self, path: str = "") -> Iterator[list[RemoteFile]]:
         """Yield the same files, as many at a time as one request for links takes."""
@@ -73,6 +109,19 @@ class Snapshot:
         if missing := [path for path in paths if path not in by_path]:
             raise GatewayUnavailable(f"{self._connection.url} gave no link for {missing[0]!r}.")
         return tuple(by_path[path] for path in paths)
+
+    def linked(self, prefix: str, after: str, *, ttl_seconds: int) -> LinkBatch:
+        """Return direct links to the first files below a prefix, behind the path `after`. At most `PAGE`."""
+        body: dict[str, object] = {"resource": str(self._name), "prefix": prefix, "after": after, "limit": PAGE}
+        body |= {"mode": LinkMode.DIRECT.value, "ttl_seconds": ttl_seconds}
+        if self._lease is not None:
+            body["lease"] = self._lease
+
+        def ask(ref: str) -> LinkBatch:
+            lines = self._connection.post_for_lines("/v1/links:batch", {**body, "version": ref})
+            return read_batch(self._name, lines, self._connection.url)
+
+        return self._held(ask)
 
     def _below(self, prefix: str) -> Iterator[RemoteFile]:
         after: str | None = ""

@@ -125,6 +125,7 @@ class Api:
             ("GET", name, self.describe),
             ("GET", name + r"/versions/([^/]+)/files", self.files),
             ("POST", name + r"/versions/([^/]+)/links", self.links),
+            ("POST", r"/v1/links:batch", self.batch),
             ("POST", name + r"/pushes", self.open_push),
             ("POST", name + r"/pushes/(\w+)/objects", self.add_objects),
             ("POST", name + r"/pushes/(\w+)/objects/(\d+)/parts", self.parts),
@@ -213,6 +214,16 @@ class Api:
         if missing:
             raise Problem(404, "unknown-path", f"There is no file {missing[0]!r}.")
         return {"version": version, "links": [self.link(p, files[p], body["mode"]) for p in body["paths"]]}
+
+    def batch(self, match, query, body):
+        files, version = self.version(body["resource"], body["version"])
+        prefix, after, limit = body["prefix"], body["after"], min(body["limit"], self.sim.page)
+        paths = [p for p in sorted(files, key=str.encode) if p.startswith(prefix) and p.encode() > after.encode()]
+        chosen = paths[:limit]
+        end = {"links": len(chosen), "refused": 0, "next": chosen[-1] if len(paths) > limit else None}
+        given = [self.link(p, files[p], body["mode"]) for p in chosen]
+        answer = [{"version": version, "mode": body["mode"]}, *given, end]
+        return b"".join(json.dumps(line).encode() + b"\n" for line in answer)
 
     def link(self, path, file, mode):
         key = self.sim.keys[file.object]
@@ -332,6 +343,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     timeout = 10
+    disable_nagle_algorithm = True  # else every answer waits 40 ms for the acknowledgement of its first half
 
     def log_message(self, *args):
         """Keep quiet."""

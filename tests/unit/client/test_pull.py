@@ -163,7 +163,7 @@ class TestRefusals:
         sim.fault("GET", "^/s3/", times=10, status=403, body=EXPIRED)
         with pytest.raises(LinkExpired, match=r"^a\.bin: "):
             gateway.pull(NAME, tmp_path)
-        assert sim.asked("POST", "/links$") == 2
+        assert sim.asked("POST", "/links(:batch)?$") == 2
 
     def test_no_refusal_shows_the_link(self, sim, gateway, tmp_path):
         sim.publish(NAME, {"a.bin": b"x"})
@@ -228,7 +228,7 @@ class TestPulls:
         sim.fault("GET", "^/s3/", status=403, body=EXPIRED)
         gateway.pull(NAME, tmp_path, threads=1)
         assert files_below(tmp_path) == {"a.bin": b"1", "b.bin": b"2"}
-        assert sim.asked("POST", "/links$") == 2
+        assert sim.asked("POST", "/links(:batch)?$") == 2
 
     def test_it_stays_the_same_version_while_the_tag_moves(self, sim, gateway, tmp_path):
         sim.publish(NAME, {"a.bin": b"old"})
@@ -237,4 +237,4 @@ class TestPulls:
         sim.publish(NAME, {"a.bin": b"new"})
         Pull(snapshot, TargetFolder(tmp_path), gateway._bulk, Silent(), threads=1).run()
         assert files_below(tmp_path) == {"a.bin": b"old"}
-        assert sim.asked("POST", "/versions/v1/links$") == 1
+        assert sim.asked("POST", "/links:batch$") == 2  # by its tag, and then by its number
