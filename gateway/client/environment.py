@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
+from gateway.errors import InvalidConfiguration
+
 _FALSE = frozenset({"", "0", "false", "no"})
 
 
@@ -30,6 +32,10 @@ class Environment:
     """`GATEWAY_WORKLOAD_AUDIENCE`: for whom to ask the platform for a token, if not for the gateway's URL."""
     dpop: bool = False
     """`GATEWAY_DPOP`: whether a job's tokens are bound to a key."""
+    cache: str | None = None
+    """`GATEWAY_CACHE`: the folder of the cache on disk that file systems read through; none where it is unset."""
+    cache_bytes: int | None = None
+    """`GATEWAY_CACHE_BYTES`: how large that may become."""
     github_url: str | None = None
     """`ACTIONS_ID_TOKEN_REQUEST_URL`, which GitHub Actions sets."""
     github_token: str | None = field(default=None, repr=False)
@@ -46,6 +52,14 @@ class Environment:
             workload_token=variables.get("GATEWAY_WORKLOAD_TOKEN") or None,
             workload_audience=variables.get("GATEWAY_WORKLOAD_AUDIENCE") or None,
             dpop=variables.get("GATEWAY_DPOP", "").lower() not in _FALSE,
+            cache=variables.get("GATEWAY_CACHE") or None,
+            cache_bytes=_size(variables.get("GATEWAY_CACHE_BYTES", "")),
             github_url=variables.get("ACTIONS_ID_TOKEN_REQUEST_URL") or None,
             github_token=variables.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN") or None,
         )
+
+
+def _size(text: str) -> int | None:
+    if text and not (text.isascii() and text.isdecimal()):
+        raise InvalidConfiguration(f"GATEWAY_CACHE_BYTES is {text[:40]!r}.", hint="Write a number of bytes.")
+    return int(text) if text else None

@@ -10,6 +10,7 @@ from typing import Self
 from gateway.client import answers
 from gateway.client.answers import FileLink, Me, RemoteFile, ResourceDetails, ResourceSummary, Rotation
 from gateway.client.bulk import BulkTransport
+from gateway.client.cache import DiskCache
 from gateway.client.caller import find_caller
 from gateway.client.connection import Connection, Param
 from gateway.client.environment import Environment
@@ -20,14 +21,14 @@ from gateway.client.limits import UNLIMITED, LinkLimits
 from gateway.client.person import Person, asking, find_person
 from gateway.client.progress import Progress, Silent
 from gateway.client.pull import Pull, PullReport, plaintext
-from gateway.client.push import Push, PushReport
+from gateway.client.push import Others, Push, PushReport
 from gateway.client.reference import Reference
-from gateway.client.remote import open_remote
+from gateway.client.remote import RemoteObject, SeekableFile
 from gateway.client.snapshot import Snapshot
-from gateway.client.source import find_files
+from gateway.client.source import LocalFile, find_files
 from gateway.client.tokens import TokenSource
 from gateway.errors import InvalidPath, UnknownPath
-from gateway.model import LinkMode, ResourceKind, ResourceName, RevocationKind, check_tag
+from gateway.model import LinkMode, ResourceKind, ResourceName, RevocationKind, Version, check_tag
 
 THREADS = 8
 """Files that are transferred at a time."""
@@ -41,7 +42,8 @@ class Gateway:
 
     Without arguments it is the gateway and the login of `gateway login`, or of GATEWAY_URL and GATEWAY_TOKEN, or a
     job's that its platform vouches for. Where the gateway asks for a stronger login, `person` is asked for it, else
-    whoever is at the terminal. With a lease's id, links are asked for under it.
+    whoever is at the terminal. With a lease's id, links are asked for under it. With a cache, what `open` reads is kept
+    on disk as ciphertext, and not fetched twice.
 
     >>> from gateway.client import StaticToken
     >>> with Gateway("https://gateway.example/", token_source=StaticToken("made elsewhere")) as gateway:
@@ -49,7 +51,7 @@ class Gateway:
     'https://gateway.example'
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- who calls, by keyword
         self,
         url: str | None = None,
         *,
@@ -57,12 +59,14 @@ class Gateway:
         token_source: TokenSource | None = None,
         person: Person | None = None,
         lease: str | None = None,
+        cache: DiskCache | None = None,
     ) -> None:
         reached = person or find_person()
         again = asking(reached) if reached else None
         self._connection = Connection(*find_caller(url, profile, token_source, Environment.read(), log_in_again=again))
         self._bulk = BulkTransport()
         self._lease = lease
+        self._cache = cache
         self.leases = Leases(self._connection)
 
     @property
@@ -101,9 +105,9 @@ class Gateway:
         """Return a resource with its versions, newest first, and its tags."""
         return answers.read(answers.details, self._connection.get(f"/v1/{_name(resource)}"), self.url)
 
-    def snapshot(self, reference: Referred) -> Snapshot:
-        """Return the version that the reference names, held fast."""
-        return Snapshot(self._connection, _reference(reference), lease=self._lease)
+    def snapshot(self, reference: Referred, *, pinned: Version | None = None) -> Snapshot:
+        """Return the version that the reference names, held fast; `pinned` is what it named elsewhere."""
+        return Snapshot(self._connection, _reference(reference), lease=self._lease, pinned=pinned)
 
     def files(self, reference: Referred) -> Iterator[RemoteFile]:
         """Yield the file that the reference names and the files below it, in order; without a path, all."""
@@ -177,6 +181,19 @@ class Gateway:
         push = Push(self._connection, _name(resource), self._bulk, progress or Silent(), threads=threads)
         return push.run(files, message=message, tags=tags, description=description)
 
+    def publish(
+        self,
+        resource: Named,
+        files: Sequence[LocalFile],
+        others: Others,
+        *,
+        message: str = "",
+        tags: Sequence[str] = (),
+    ) -> PushReport:
+        """Publish local files and the lines of others as the next version (`Edit`). Raises what `push` does."""
+        push = Push(self._connection, _name(resource), self._bulk, Silent(), threads=THREADS)
+        return push.run(files, message=message, tags=[check_tag(tag) for tag in tags], description="", others=others)
+
     def pull(
         self,
         reference: Referred,
@@ -204,9 +221,18 @@ class Gateway:
         return report
 
     def open(self, reference: Referred, *, buffer_bytes: int = 1 << 20) -> io.BufferedReader:
-        """Open the file that the reference names: seekable, and read from S3 as needed."""
-        links, file = self._one(reference)
-        return io.BufferedReader(open_remote(self._bulk, links, file), buffer_bytes)
+        """Open the file that the reference names: seekable, read from S3 as needed, and ahead of who reads on."""
+        wanted = _file_reference(reference)
+        return io.BufferedReader(SeekableFile(self.content(self.snapshot(wanted), wanted.path)), buffer_bytes)
+
+    def content(self, snapshot: Snapshot, path: str) -> RemoteObject:
+        """Return a file of a snapshot, to be read at any place by any thread."""
+        return RemoteObject(self._bulk, FreshLinks(snapshot, [path]), path, self._cache)
+
+    def contents(self, snapshot: Snapshot, paths: Sequence[str]) -> list[RemoteObject]:
+        """Return files of a snapshot, at most 1,000, whose links are asked for together."""
+        links = FreshLinks(snapshot, paths)
+        return [RemoteObject(self._bulk, links, path, self._cache) for path in paths]
 
     def read(self, reference: Referred) -> Iterator[bytes]:
         """Yield a file's bytes in order.

@@ -2,9 +2,10 @@
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 
 from gateway.client.answers import UploadSlot
 from gateway.client.bulk import BulkTransport
@@ -35,6 +36,16 @@ class PushReport:
     """Files whose bytes the newest version had already."""
 
 
+Others = Callable[[Version | None], Iterable[bytes]]
+"""Returns the lines of a commit, beside those of the local files, for the newest version when the push began."""
+
+
+def no_others(base: Version | None) -> Iterable[bytes]:
+    """Return none: the local files are the whole version."""
+    del base
+    return ()
+
+
 class Push:
     """One push of local files to a resource."""
 
@@ -50,8 +61,16 @@ class Push:
         self._lines: list[bytes] = []
         self._uploaded_bytes = 0
 
-    def run(self, files: Sequence[LocalFile], *, message: str, tags: Sequence[str], description: str) -> PushReport:
-        """Publish the files as the next version.
+    def run(
+        self,
+        files: Sequence[LocalFile],
+        *,
+        message: str,
+        tags: Sequence[str],
+        description: str,
+        others: Others = no_others,
+    ) -> PushReport:
+        """Publish the files as the next version, with the lines of others.
 
         Raises:
             SourceChanged: a file changed while it was read.
@@ -62,7 +81,8 @@ class Push:
         try:
             fresh = self._keep_known(files, api.session.base)
             self._upload(api, fresh)
-            version = api.commit(lambda: iter(self._lines), message=message, tags=tags)
+            base = api.session.base
+            version = api.commit(lambda: chain(self._lines, others(base)), message=message, tags=tags)
         except BaseException:
             with suppress(GatewayError):  # the first failure is the one to tell
                 api.abort()
