@@ -94,8 +94,9 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         signer = Presigner(bucket, credentials, clock=clock)
         catalog = RecentCatalog(database)
         wrapped, settle = SqlWrappedKeys(database), settings.rotation.settle
-        keys = DataKeys(vault, wrapped, clock)
+        keys = DataKeys(vault, wrapped, clock, lifetime=settings.keys.lifetime, capacity=settings.keys.capacity)
         opened.callback(keys.close)
+        opened.callback(asyncio.create_task(keys.run()).cancel)
         tokens = GatewayTokens(
             vault, settings.server.public_url, clock, lifetime=settings.tokens.lifetime, settle=settle
         )

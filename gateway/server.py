@@ -16,6 +16,7 @@ import uvloop
 
 from gateway.app import assemble, create_app
 from gateway.errors import InvalidConfiguration, PortInUse
+from gateway.keys.memory import protect_process
 from gateway.settings import Settings, load
 
 log = logging.getLogger(__name__)
@@ -48,12 +49,13 @@ def run(config: Path, *, json_logs: bool = False) -> None:
         PortInUse: somebody else listens on the port.
         GatewayError: as `gateway.app.assemble`.
     """
-    settings = load(config)
     handler = logging.StreamHandler()
     plain = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
     handler.setFormatter(JsonLines() if json_logs else plain)
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     log.setLevel(logging.INFO)
+    protect_process()
+    settings = load(config)
     with listening(settings.server.host, settings.server.port) as listener:
         uvloop.run(_serve(settings, listener))
 

@@ -1,22 +1,20 @@
 """Data keys in the clear, in memory: few, for a short while, and overwritten when they leave."""
 
-from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections import OrderedDict, deque
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.clock import Clock
+from gateway.keys.memory import KeyMemory
 
 Slot = tuple[str, int]
 """Resource id and epoch."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Entry:
     expires_at: datetime
-    key: bytearray = field(repr=False)
-
-    def wipe(self) -> None:
-        self.key[:] = bytes(len(self.key))
+    place: int
 
 
 class KeyCache:
@@ -28,8 +26,9 @@ class KeyCache:
 
     def __init__(self, clock: Clock, *, capacity: int, lifetime: timedelta) -> None:
         self._clock = clock
-        self._capacity = capacity
         self._lifetime = lifetime
+        self._memory = KeyMemory(capacity)
+        self._free = deque(range(capacity))
         self._entries: OrderedDict[Slot, _Entry] = OrderedDict()
 
     def __len__(self) -> int:
@@ -45,28 +44,35 @@ class KeyCache:
             return None
         self._entries.move_to_end(slot)
         # A copy, so that wiping ours can never change a key that somebody is encrypting with.
-        return bytes(entry.key)
+        return self._memory.read(entry.place)
 
     def put(self, slot: Slot, key: bytes) -> None:
-        """Keep the key, whose time starts now, and overwrite those whose time is over."""
-        self._drop_expired()
+        """Keep the key, whose time starts now.
+
+        Raises:
+            ValueError: it is not 32 bytes long.
+        """
         self.drop(slot)
-        self._entries[slot] = _Entry(self._clock() + self._lifetime, bytearray(key))
-        while len(self._entries) > self._capacity:
+        self.drop_expired()
+        if not self._free:
             self.drop(next(iter(self._entries)))
+        self._memory.write(self._free[0], key)
+        self._entries[slot] = _Entry(self._clock() + self._lifetime, self._free.popleft())
 
     def drop(self, slot: Slot) -> None:
         """Forget the key and overwrite it."""
         entry = self._entries.pop(slot, None)
         if entry is not None:
-            entry.wipe()
+            self._memory.wipe(entry.place)
+            self._free.append(entry.place)
 
-    def clear(self) -> None:
-        """Forget every key."""
-        for slot in list(self._entries):
-            self.drop(slot)
-
-    def _drop_expired(self) -> None:
+    def drop_expired(self) -> None:
+        """Forget the keys whose time is over, and overwrite them."""
         now = self._clock()
         for slot in [slot for slot, entry in self._entries.items() if entry.expires_at <= now]:
+            self.drop(slot)
+
+    def clear(self) -> None:
+        """Forget every key, and overwrite it."""
+        for slot in list(self._entries):
             self.drop(slot)

@@ -12,6 +12,7 @@ from gateway.keys.derive import KEY_BYTES
 from gateway.ports import KeyVault, WrappedKey, WrappedKeyStore
 
 FIRST_EPOCH = 1
+_SWEEP_SECONDS = 1.0
 LINKS = "links"
 """Takes the place of a resource id for the secret that signs stream links; its KEK is `gateway-links`."""
 
@@ -86,6 +87,12 @@ class DataKeys:
         rows = await self._store.all(resource_id)
         rewrapped = [await self._rewrap(row) for row in rows]
         return version, sum(rewrapped)
+
+    async def run(self) -> None:
+        """Overwrite keys when their time is over, also when nobody asks for keys any more, until cancelled."""
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            self._cache.drop_expired()
 
     def close(self) -> None:
         """Overwrite every key in memory."""
