@@ -2,20 +2,35 @@
 
 import io
 import tempfile
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from fsspec.transaction import Transaction
 
 from gateway.client.edit import Edit
+from gateway.client.gateway import Gateway
 from gateway.client.python_errors import python_errors
 from gateway.client.reference import LATEST, Reference
 from gateway.errors import InvalidPath
 from gateway.model import ResourceName, Version
 
-if TYPE_CHECKING:
-    from gateway.client.filesystem import GatewayFileSystem
+
+class Writable(Protocol):
+    """The file system, as far as what is written needs it."""
+
+    transaction: "PushTransaction"
+
+    @property
+    def gateway(self) -> Gateway:
+        """Where to publish."""
+
+    def forget(self, resource: ResourceName | None) -> None:
+        """Ask anew what is there."""
+
+    def one_version(self) -> AbstractContextManager["PushTransaction"]:
+        """Give the transaction that is open, or one of its own."""
 
 
 class PushTransaction(Transaction):  # type: ignore[misc]  # fsspec has no types
@@ -24,7 +39,7 @@ class PushTransaction(Transaction):  # type: ignore[misc]  # fsspec has no types
     Until its end, reading shows what was there before.
     """
 
-    def __init__(self, fs: "GatewayFileSystem") -> None:
+    def __init__(self, fs: Writable) -> None:
         super().__init__(fs)
         self._system = fs
         self.message = ""
@@ -57,9 +72,9 @@ class PushTransaction(Transaction):  # type: ignore[misc]  # fsspec has no types
             for file in files:
                 file.discard()
             self._edits.clear()
-            fs._intrans, fs._transaction, self.fs = False, None, None  # noqa: SLF001 -- as fsspec's own does
+            super().complete(commit=False)  # with nothing left in it: it ends the transaction
 
-    def _publish(self, fs: "GatewayFileSystem") -> None:
+    def _publish(self, fs: Writable) -> None:
         with python_errors():
             for edit in self._edits.values():
                 found = edit.publish(fs.gateway, message=self.message, tags=self.tags)
@@ -73,7 +88,7 @@ class StagedFile(io.BufferedRandom):
     A block that ends with an error publishes nothing, nor does a file that nobody closes.
     """
 
-    def __init__(self, fs: "GatewayFileSystem", path: str, *, autocommit: bool) -> None:
+    def __init__(self, fs: Writable, path: str, *, autocommit: bool) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="gateway-", ignore_cleanup_errors=True)
         self._place = Path(self._folder.name) / "content"
         self._fs = fs
