@@ -20,6 +20,7 @@ from gateway.api import (
     revocations,
     stream,
     tokens,
+    tree,
 )
 from gateway.api.cors import AllowOrigins
 from gateway.api.middleware import BoundBody, Envelop
@@ -55,6 +56,7 @@ def create_api(
     for module in (
         tokens,
         metadata,
+        tree,  # before resources, whose paths have as many parts
         resources,
         links,
         batch,

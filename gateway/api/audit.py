@@ -2,19 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from gateway.api.dependencies import Authenticated, UseCases
 from gateway.api.problems import RESPONSES
-from gateway.audit.question import MAX_PAGE, Place, Question
+from gateway.audit.question import Question
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"], responses=RESPONSES)
 
 NDJSON = "application/x-ndjson"
 
-Text = Annotated[str, Query(max_length=2048)]
 Instance = Annotated[str, Query(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
@@ -99,39 +98,14 @@ async def read_events(
 async def search_events(
     broker: UseCases,
     caller: Authenticated,
-    who: Text = "",
-    issuer: Text = "",
-    resource: Text = "",
-    version: Text = "",
-    action: Text = "",
-    origin: Text = "",
-    request: Text = "",
-    refused: bool = False,  # noqa: FBT001, FBT002  # a parameter of the query
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
+    question: Annotated[Question, Depends()],
     instance: Annotated[list[Instance] | None, Query(max_length=100)] = None,
-    after: Annotated[str | None, Query(max_length=100)] = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
 ) -> EventsOut:
     """Return the events to which all that is given applies, newest first, from the journal and its archive.
 
     `who` is a name or a subject; `resource` is one as policies name it, with all below it; `instance` is this gateway
     unless others are named, whose archive is searched.
     """
-    question = Question(
-        who=who,
-        issuer=issuer,
-        resource=resource,
-        version=version,
-        action=action,
-        origin=origin,
-        request=request,
-        refused=refused,
-        since=since,
-        until=until,
-        after=Place.parse(after) if after else None,
-        limit=limit,
-    )
     page = await broker.review.search(caller, question, instances=instance or ())
     events = [EventOut.model_validate(event) for event in page.events]
     return EventsOut(events=events, next=str(page.next) if page.next else None)

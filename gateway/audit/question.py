@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Self
@@ -71,7 +71,8 @@ class Question:
     since: datetime | None = None
     until: datetime | None = None
     """The first moment that is too late."""
-    after: Place | None = None
+    after: str = ""
+    """Where the page before ended, as it said."""
     limit: int = 100
 
     def __post_init__(self) -> None:
@@ -82,6 +83,23 @@ class Question:
             raise InvalidInput(f"A name has at most {_MAX_TEXT} characters.")
         if any(moment is not None and moment.tzinfo is None for moment in (self.since, self.until)):
             raise InvalidInput("A time needs its zone.", hint="Write it like 2026-03-01T12:00:00Z.")
+        if self.after:
+            Place.parse(self.after)
+
+    @property
+    def place(self) -> Place | None:
+        """Where the page before ended."""
+        return Place.parse(self.after) if self.after else None
+
+    @property
+    def parameters(self) -> dict[str, str | int]:
+        """All that is asked for, as it is written in a query.
+
+        >>> Question(who="ada", refused=True).parameters
+        {'who': 'ada', 'refused': 'true', 'limit': 100}
+        """
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: _written(value) for name, value in given.items() if value not in {"", None, False}}
 
     @property
     def address(self) -> str:
@@ -164,7 +182,18 @@ def every(find: Find, question: Question) -> Iterator[Found]:
         yield from page.events
         if page.next is None:
             return
-        asked = replace(asked, after=page.next)
+        asked = replace(asked, after=str(page.next))
+
+
+def _written(value: object) -> str | int:
+    match value:
+        case datetime():
+            return value.isoformat()
+        case bool():
+            return "true"
+        case int():
+            return value
+    return str(value)
 
 
 def bounds(question: Question) -> tuple[int | None, int | None]:

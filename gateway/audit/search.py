@@ -103,7 +103,7 @@ def search(question: Question, sources: Sources, *, longest_seconds: float = _LO
 
 
 def _newest_days(question: Question, archive: Archive | None) -> Iterator[list[ArchivedFile]]:
-    until = question.after.at if question.after else question.until
+    until = question.place.at if question.place else question.until
     return newest_days(archive.files if archive else (), since=question.since, until=until)
 
 
@@ -147,7 +147,7 @@ def _archived(where: str, *, columns: Sequence[str]) -> str:
 
 def _conditions(question: Question) -> tuple[str, dict[str, object]]:
     since, until = bounds(question)
-    after = question.after
+    after = question.place
     given: dict[str, object] = {
         "who": question.who,
         "issuer": question.issuer,

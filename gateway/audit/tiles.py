@@ -4,18 +4,20 @@ A tile is 256 hashes side by side, so a level of tiles is eight levels of the tr
 partial; it is a file of its own, which the full one replaces.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from gateway.audit.merkle import Hash, NodeSource, node_hash
-from gateway.errors import InvalidProof
+from gateway.errors import InvalidProof, NotFound
 
 WIDTH = 256
 """Hashes in a full tile."""
 HASH_BYTES = 32
 
 _HEIGHT = 8
+_PLACE = re.compile(r"(?P<index>(?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/(?P<width>[1-9][0-9]{0,2}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +113,20 @@ def bundle(entries: Sequence[bytes]) -> bytes:
     b'\x00\x02ab\x00\x00'
     """
     return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
+
+
+def read_place(level: int, place: str) -> Tile:
+    """Return the tile at a place, as `Tile.path` writes it behind the level.
+
+    >>> read_place(0, "x001/x234/067.p/8")
+    Tile(level=0, index=1234067, width=8)
+
+    Raises:
+        NotFound: no tile has such a name.
+    """
+    found = _PLACE.fullmatch(place)
+    index = int(found["index"].replace("x", "").replace("/", "")) if found else 0
+    tile = Tile(level, index, int(found["width"] or WIDTH) if found else 0)
+    if tile.width > WIDTH or tile.path != f"tile/{level}/{place}":
+        raise NotFound(f"{place[:80]!r} is no place of a tile.", hint="Write it as C2SP tlog-tiles has it.")
+    return tile

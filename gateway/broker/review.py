@@ -1,13 +1,20 @@
 """Reading the audit journal, which is an act of its own and is recorded in it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from anyio import to_thread
 
 from gateway.audit.journal import Journal
+from gateway.audit.prove import prove
 from gateway.audit.question import Page, Question
 from gateway.audit.searching import Searching
 from gateway.audit.sinks.delivery import Standing
 from gateway.audit.sinks.fleet import Sinks
+from gateway.audit.tiles import Tile
+from gateway.audit.tree import FOLDER, Tree
 from gateway.broker.access import Caller, Guard
+from gateway.errors import InvalidProof, NotFound
 
 _READ = "gateway:ReadAudit"
 
@@ -47,3 +54,35 @@ class Review:
         """Return how each of this instance's sinks is doing."""
         async with self._guard.reading(caller, _READ, f"audit/{self._journal.instance}"):
             return await self._sinks.standings()
+
+    async def proof(self, caller: Caller, seq: int) -> bytes:
+        """Return the proof that a record is in the signed journal; it holds the record.
+
+        Raises:
+            NotFound: there is no such record, or no checkpoint covers it yet.
+        """
+        async with self._guard.reading(caller, _READ, f"audit/{self._journal.instance}"):
+            return await to_thread.run_sync(prove, self._journal.folder, str(seq))
+
+    async def checkpoint(self, caller: Caller) -> bytes:
+        """Return the newest checkpoint's note. Raises `NotFound`: none was signed yet."""
+        return await self._of_tree(caller, lambda tree: tree.newest() or b"", "checkpoint")
+
+    async def tile(self, caller: Caller, tile: Tile) -> bytes:
+        """Return a tile of the journal's tree. Raises `NotFound`."""
+        return await self._of_tree(caller, partial(Tree.read_tile, tile=tile), tile.path)
+
+    async def bundle(self, caller: Caller, tile: Tile) -> bytes:
+        """Return the entries under a tile of level 0: hashes of records. Raises `NotFound`."""
+        return await self._of_tree(caller, partial(Tree.read_bundle, tile=tile), tile.entries_path)
+
+    async def _of_tree(self, caller: Caller, read: Callable[[Tree], bytes], name: str) -> bytes:
+        """Return what is read of the tree, which tells nothing of events and so has a resource of its own."""
+        async with self._guard.reading(caller, _READ, f"audit/{self._journal.instance}/tree"):
+            try:
+                found = await to_thread.run_sync(read, Tree(self._journal.folder / FOLDER))
+            except InvalidProof as error:
+                raise NotFound(f"The tree has no {name}.") from error
+            if not found:
+                raise NotFound("No checkpoint was signed yet.", hint="One follows soon; try again.")
+            return found

@@ -23,7 +23,6 @@ from gateway.client.reference import Reference
 from gateway.clock import utc_now
 from gateway.errors import GatewayUnavailable, InvalidInput, LocalFileError
 
-_TEXTS = ("who", "issuer", "resource", "version", "action", "origin", "request")
 _COLUMNS = [(field.name, int if field.name in {"seq", "time", "bytes"} else str) for field in fields(Found)]
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 
@@ -200,15 +199,7 @@ def _local(journal: Path | None, archive: Path | None) -> Find:
 
 
 def _remote(gateway: Gateway, question: Question) -> Page:
-    given = {name: getattr(question, name) for name in _TEXTS if getattr(question, name)}
-    answer = gateway.audit_search(
-        **given,
-        refused="true" if question.refused else None,
-        since=question.since.isoformat() if question.since else None,
-        until=question.until.isoformat() if question.until else None,
-        after=str(question.after) if question.after else None,
-        limit=question.limit,
-    )
+    answer = gateway.audit_search(**question.parameters)
     try:
         events = [_found(event) for event in answer["events"]]
         return Page(tuple(events), Place.parse(answer["next"]) if answer["next"] else None)

@@ -48,6 +48,10 @@ ACTIONS = {
     "GET /v1/audit/events": ("ReadAudit", None),
     "GET /v1/audit/events:search": ("ReadAudit", None),
     "GET /v1/audit/sinks": ("ReadAudit", None),
+    "GET /v1/audit/checkpoint": ("ReadAudit", None),
+    "GET /v1/audit/tile/entries/{place}": ("ReadAudit", None),
+    "GET /v1/audit/tile/{level}/{place}": ("ReadAudit", None),
+    "GET /v1/audit/proofs/{seq}": ("ReadAudit", None),
     "POST /v1/policy:explain": (
         "ExplainDecision",
         {"principal": {"user": "ada"}, "action": "gateway:ReadFile", "resource": "dataset/vision/x/v1/a"},
@@ -63,6 +67,9 @@ PLACES = {
     "push_id": "0" * 32,
     "lease_id": "0" * 32,
     "number": 0,
+    "place": "000",
+    "level": 0,
+    "seq": 1,
 }
 
 

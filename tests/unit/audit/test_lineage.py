@@ -52,7 +52,7 @@ def find():
                 and question.resource in {"", one.name}
                 and question.version in {"", one.version}
                 and (question.since is None or one.at >= question.since)
-                and (question.after is None or one.place.time < question.after.time)
+                and (question.place is None or one.place.time < question.place.time)
             ]
             return Page(tuple(fits[:2]), fits[1].place if len(fits) > 2 else None)
 

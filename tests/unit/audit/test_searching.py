@@ -83,7 +83,7 @@ async def test_what_a_page_does_not_need_is_not_fetched(searching, objects, monk
     page = await searching(objects).find(Question(limit=1), ["gateway-2"])
     assert places(page) == [("gateway-2", 4)]
     assert objects.fetched == 2  # one event more tells that there is a next page, and it may be of the day before
-    page = await searching(objects).find(Question(limit=1, after=page.next), ["gateway-2"])
+    page = await searching(objects).find(Question(limit=1, after=str(page.next)), ["gateway-2"])
     assert places(page) == [("gateway-2", 3)]
     assert objects.fetched == 3
 

@@ -15,7 +15,7 @@ from gateway.audit.copies import LocalCopies
 from gateway.audit.event import decided
 from gateway.audit.journal import Journal
 from gateway.audit.parquet import list_archive
-from gateway.audit.question import Place, Question
+from gateway.audit.question import Question
 from gateway.audit.search import JournalFiles, Sources, search
 from gateway.audit.sinks.archive import ArchiveTarget
 from gateway.audit.sinks.target import batch_of
@@ -90,7 +90,6 @@ def serve(folder, monkeypatch):
             for name, read in (
                 ("since", datetime.fromisoformat),
                 ("until", datetime.fromisoformat),
-                ("after", Place.parse),
                 ("limit", int),
                 ("refused", bool),
             ):
