@@ -5,8 +5,10 @@ Nothing here waits for Vault, S3 or an issuer: they may start after us, and unti
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import os
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -28,35 +30,44 @@ from gateway.broker.batch import Batch
 from gateway.broker.browse import Browse
 from gateway.broker.health import Health
 from gateway.broker.holdings import Holdings
+from gateway.broker.key_status import DescribeKeys
 from gateway.broker.leases import Leases
 from gateway.broker.link_keys import LinkKeys
 from gateway.broker.links import Lifetimes, Links
 from gateway.broker.pages import PagesOf, SealedPacks
 from gateway.broker.policy_watch import PolicyWatch
 from gateway.broker.publish import Publish
+from gateway.broker.reencrypt import Reencrypt
+from gateway.broker.reencryptor import Moving, Reencryptor
 from gateway.broker.review import Review
 from gateway.broker.revoke import Revoke
 from gateway.broker.rotate import Rotate
+from gateway.broker.shred import Shredding
+from gateway.broker.shredder import Shredder
 from gateway.broker.sign_in import SignIn
 from gateway.broker.streams import Streams
 from gateway.catalog.cache import PageCache, Pages
+from gateway.client.rewriter import read_back, rewrite
 from gateway.clock import Clock, utc_now
 from gateway.identity import Authentication, GatewayTokens, Issuers, Nonces, Proofs, TokenExchange
 from gateway.keys.datakeys import DataKeys, link_secret
+from gateway.keys.lifecycle import Lifecycle
 from gateway.keys.vault import TransitVault
 from gateway.links.presign import Presigner
 from gateway.model import Holding, Secret, fingerprint
 from gateway.policy import WatchedPolicies
 from gateway.ports import Bucket, CredentialSource, ObjectStore, StorageCredentials
-from gateway.settings import ArchiveSinkSettings, Settings, StorageSettings, TokenKind
+from gateway.settings import ArchiveSinkSettings, Settings, StorageSettings, TokenKind, VaultSettings
 from gateway.state.engine import Database
 from gateway.state.holdings import SqlHoldings
 from gateway.state.keys import SqlWrappedKeys
 from gateway.state.leases import SqlLeases
 from gateway.state.link_uses import SqlLinkUses
 from gateway.state.recent import RecentCatalog
+from gateway.state.reencryptions import RecentMoves
 from gateway.state.revocations import SqlRevocations
 from gateway.state.schema import migrate
+from gateway.state.shreds import SqlShreds
 from gateway.state.used_proofs import SqlUsedProofs
 from gateway.storage.credentials import WatchedCredentials, read_credentials
 from gateway.storage.s3 import S3ObjectStore
@@ -126,7 +137,29 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         sinks = await opened.enter_async_context(Sinks(deliveries))
         links = settings.links
         revocations = SqlRevocations(database, clock)
-        leases = Leases(guard, catalog, SqlLeases(database, clock), revocations, clock, longest=settings.leases.max_ttl)
+        lifecycle, moves, shreds = Lifecycle(vault, wrapped, clock), RecentMoves(database), SqlShreds(database)
+        moving = opened.enter_context(_moving(settings))
+        reencryptor = Reencryptor(
+            moves,
+            catalog,
+            objects,
+            signer,
+            keys,
+            pages_of,
+            lambda resource_id: SealedPacks(objects, keys, resource_id),
+            clock,
+            moving=moving,
+        )
+        opened.callback(asyncio.create_task(reencryptor.run()).cancel)
+        shredder_login = _shredder_login(settings)
+        if shredder_login:
+            destroyer = TransitVault(shredder_login, clock)
+            opened.callback(destroyer.close)
+            shredder = Shredder(shreds, lifecycle, keys, wrapped, vault, destroyer, revocations, journal, clock)
+            opened.callback(asyncio.create_task(shredder.run()).cancel)
+        leases = Leases(
+            guard, catalog, SqlLeases(database, clock), revocations, clock, longest=settings.leases.max_ttl
+        )
         yield Broker(
             sign_in=SignIn(
                 Authentication(issuers, tokens, proofs, revocations, clock),
@@ -147,6 +180,7 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
                 lifetimes=Lifetimes(links.default_ttl, links.min_ttl, links.max_ttl),
                 leases=leases,
                 revocations=revocations,
+                moves=moves,
             ),
             batch=Batch(
                 guard,
@@ -159,6 +193,7 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
                 lifetimes=Lifetimes(links.default_ttl, links.min_ttl, links.max_ttl),
                 leases=leases,
                 revocations=revocations,
+                moves=moves,
             ),
             leases=leases,
             revoke=Revoke(guard, revocations, clock),
@@ -173,7 +208,14 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
                 proofs=proofs,
             ),
             publish=Publish(guard, catalog, objects, signer, keys, pages_of, clock, link_ttl=links.max_ttl),
-            rotate=Rotate(guard, catalog, keys),
+            rotate=Rotate(guard, catalog, lifecycle, clock),
+            key_status=DescribeKeys(
+                guard, catalog, lifecycle, pages_of, moves, shreds, clock, rotate_every=settings.keys.rotate_every
+            ),
+            reencrypt=Reencrypt(guard, catalog, moves, lifecycle, clock),
+            shredding=Shredding(
+                guard, catalog, shreds, clock, delay=settings.keys.shred_delay, able=shredder_login is not None
+            ),
             review=Review(guard, journal, _searching(settings, objects), sinks),
             advise=Advise(guard, catalog, policies, clock),
             health=Health(
@@ -208,6 +250,35 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
         max_body_bytes=settings.server.max_body_bytes,
         max_commit_bytes=settings.server.max_commit_bytes,
         cors_origins=settings.links.cors_origins,
+    )
+
+
+@contextmanager
+def _moving(settings: Settings) -> Iterator[Moving]:
+    """Yield what encrypts objects anew: threads here, since the cipher and the hash both let go of Python's lock."""
+    width = settings.keys.reencryption_threads or os.cpu_count() or 1
+    executor = ThreadPoolExecutor(width, thread_name_prefix="reencryption")
+    try:
+        yield Moving(executor, width, rewrite, read_back, settings.links.max_ttl + settings.keys.old_copies_for)
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _shredder_login(settings: Settings) -> VaultSettings | None:
+    """Return the settings of the login that may destroy keys, if this machine has it."""
+    keys, vault = settings.keys, settings.vault
+    if keys.shredder_role_id_file is None:
+        return None
+    return VaultSettings(
+        address=vault.address,
+        role_id_file=keys.shredder_role_id_file,
+        secret_id_file=keys.shredder_secret_id_file,
+        auth_mount=vault.auth_mount if vault.auth == "approle" else None,
+        transit_mount=vault.transit_mount,
+        namespace=vault.namespace,
+        ca_file=vault.ca_file,
+        timeout=vault.timeout,
+        patience=vault.patience,
     )
 
 

@@ -161,6 +161,21 @@ class VersionRef:
         return self.tag or self.digest or ""
 
 
+def parse_versioned(text: str) -> tuple[ResourceName, VersionRef]:
+    """Read `dataset/<namespace>/<name>@<version>`, whole versions alone.
+
+    >>> parse_versioned("dataset/vision/digits@v3")[1].number
+    3
+
+    Raises:
+        InvalidName: it is not that.
+    """
+    name, at, ref = text.partition("@")
+    if not at:
+        raise InvalidName(f"{text[:80]!r} names no version.", hint="Write dataset/NAMESPACE/NAME@VERSION.")
+    return ResourceName.parse(name), VersionRef.parse(ref)
+
+
 def check_tag(text: str) -> str:
     """Return `text` if it may be a tag: a name that could not be taken for a version number.
 
@@ -366,6 +381,8 @@ class Resource:
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
     """What its owners say of it: sensitivity, owner, licence; `gateway:ResourceTag/…` in conditions."""
+    shredded_at: datetime | None = None
+    """Since when its keys are destroyed, or are being destroyed; nothing of it opens any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,15 +445,6 @@ class Lease:
     """The first moment at which it is no longer good, nor anything that was issued under it."""
 
 
-def fingerprint(secret: str) -> str:
-    """Return what tells a secret from another one and gives nothing of it away: 12 hex digits.
-
-    >>> fingerprint("b09a94ce-9901-2064-3aa4-bd59d15b9e33")
-    'a13918f32b85'
-    """
-    return hmac.digest(b"gateway secret fingerprint v1", secret.encode(), "sha256")[:6].hex()
-
-
 class Secret(StrEnum):
     """A secret that the gateway has, and that is replaced from time to time."""
 
@@ -457,6 +465,15 @@ class Secret(StrEnum):
     """Half of the login of who replaces all the others."""
 
 
+def fingerprint(secret: str) -> str:
+    """Return what tells a secret from another one and gives nothing of it away: 12 hex digits.
+
+    >>> fingerprint("b09a94ce-9901-2064-3aa4-bd59d15b9e33")
+    'a13918f32b85'
+    """
+    return hmac.digest(b"gateway secret fingerprint v1", secret.encode(), "sha256")[:6].hex()
+
+
 @dataclass(frozen=True, slots=True)
 class Holding:
     """What an instance of the gateway says of a secret that it holds. Versions and fingerprints, never a secret."""
@@ -466,6 +483,115 @@ class Holding:
     """The one that it signs, seals or logs in with."""
     accepts: tuple[str, ...] = ()
     """Those of which it takes what was made with them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signatory:
+    """Who asked for something that is done later, as long as it is remembered."""
+
+    issuer: str
+    """The issuer's alias in our settings."""
+    subject: str
+    name: str
+    kind: PrincipalKind = PrincipalKind.USER
+
+    @classmethod
+    def of(cls, principal: Principal) -> Self:
+        """Return what is remembered of a principal."""
+        return cls(principal.issuer, principal.subject, principal.name, principal.kind)
+
+    def is_same(self, other: "Signatory") -> bool:
+        """Tell whether both are one account, whatever it is called by now."""
+        return (self.issuer, self.subject) == (other.issuer, other.subject)
+
+    def principal(self) -> Principal:
+        """Return the principal, as far as it is remembered: for events, and for no decision."""
+        return Principal(self.issuer, self.subject, self.kind, self.name)
+
+    def __str__(self) -> str:
+        return f"{self.issuer}/{self.name}"
+
+
+class ShredState(StrEnum):
+    """How far a shredding has come."""
+
+    REQUESTED = "requested"
+    """It waits for somebody else's approval."""
+    APPROVED = "approved"
+    """It is done when its time has come, unless it is undone before."""
+    DESTROYING = "destroying"
+    """Its time has come: it cannot be undone any more."""
+    DONE = "done"
+    """The keys are destroyed, and the attempts to open them were refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shred:
+    """The destruction of a resource's keys, and so of all that it holds."""
+
+    resource_id: str
+    resource: ResourceName
+    reason: str
+    state: ShredState
+    requested_by: Signatory
+    requested_at: datetime
+    approved_by: Signatory | None = None
+    due_at: datetime | None = None
+    """When it is done; set by the approval."""
+    done_at: datetime | None = None
+    proof: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """For each attempt to open a key or what it protects, the error that it ended with."""
+
+
+class ReencryptionState(StrEnum):
+    """How far a re-encryption has come."""
+
+    RUNNING = "running"
+    """Objects are moved to the newest epoch."""
+    SETTLING = "settling"
+    """All are moved; the old copies go when no link to one can be good any more."""
+    DONE = "done"
+    FAILED = "failed"
+    """Some objects could not be moved; they are where they were. It may be asked for again."""
+    STOPPED = "stopped"
+    """Somebody stopped it; what was moved is moved. It may be asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reencryption:
+    """The move of a resource's objects to a newer data key."""
+
+    resource_id: str
+    resource: ResourceName
+    epoch: int
+    """Where they go."""
+    state: ReencryptionState
+    requested_by: Signatory
+    requested_at: datetime
+    bytes_per_second: int | None = None
+    """The pace that was asked for."""
+    objects: int = 0
+    """How many there are to move, as far as they are counted."""
+    size: int = 0
+    """The bytes of their plaintext."""
+    moved: int = 0
+    moved_bytes: int = 0
+    failed: int = 0
+    failure: str = ""
+    """Why the first one could not be moved."""
+    moved_at: datetime | None = None
+    """When the last one was moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class MovedObject:
+    """Where an object is by now that manifests know under an older id."""
+
+    object_id: str
+    """As the manifests have it."""
+    current_id: str
+    epoch: int
+    key_check: str
 
 
 class RevocationKind(StrEnum):

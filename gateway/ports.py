@@ -16,12 +16,16 @@ from gateway.model import (
     Lease,
     Link,
     Mark,
+    MovedObject,
     Output,
     Push,
+    Reencryption,
     Resource,
     ResourceKind,
     ResourceName,
     Revocation,
+    Shred,
+    Signatory,
     Version,
 )
 
@@ -43,7 +47,26 @@ class WrappedKey:
     resource_id: str
     epoch: int
     wrapped: str
+    """As Vault wrote it; empty once the data key was destroyed."""
     created_at: datetime
+
+    @property
+    def kek_version(self) -> int:
+        """Which version of the KEK wraps it: `vault:v<n>:…`; 0 of one that was destroyed."""
+        number = self.wrapped.split(":")[1] if self.wrapped.count(":") == 2 else "v0"  # noqa: PLR2004 -- its form
+        return int(number.removeprefix("v"))
+
+
+@dataclass(frozen=True, slots=True)
+class Kek:
+    """What Vault tells of a KEK, which is everything but the KEK."""
+
+    newest: int
+    """Its newest version, which wraps."""
+    oldest: int
+    """Its oldest version that still unwraps (Vault: `min_decryption_version`)."""
+    made_at: Mapping[int, datetime]
+    """When each version was made."""
 
 
 class KeyVault(Protocol):
@@ -64,8 +87,24 @@ class KeyVault(Protocol):
     async def rotate_kek(self, kek: str) -> int:
         """Add a version to the KEK and return its number."""
 
+    async def describe_kek(self, kek: str) -> Kek | None:
+        """Return what there is to know of the KEK, if there is one."""
+
+    async def retire_kek(self, kek: str, *, before: int) -> None:
+        """Let the versions before this one unwrap nothing any more; or again, where the number is lower than it was."""
+
     async def check(self) -> None:
         """Raise `VaultUnavailable` unless Vault answers, is unsealed, and lets us use our keys."""
+
+
+class KekDestroyer(Protocol):
+    """Destroys KEKs, with a login of its own: who steals the gateway's everyday login must not be able to."""
+
+    async def destroy_kek(self, kek: str) -> None:
+        """Delete the KEK with all its versions, for good; nothing happens if it is gone."""
+
+    async def check(self) -> None:
+        """Raise `VaultUnavailable` unless Vault takes the login."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +198,9 @@ class ObjectStore(Protocol):
     async def exists(self, key: str) -> bool:
         """Tell whether the object is there."""
 
+    async def delete(self, key: str) -> None:
+        """Delete the object; nothing happens if it is gone."""
+
     def stream(self, key: str, *, start: int, end: int) -> AsyncIterator[bytes]:
         """Yield the bytes `start` (inclusive) to `end` (exclusive), in chunks of any size. Raises `NotFound`."""
 
@@ -234,8 +276,8 @@ class CatalogStore(Protocol):
     async def inputs(self, resource: Resource) -> Mapping[int, Sequence[Input]]:
         """Return what each version was made from, by number; versions made from nothing are left out."""
 
-    async def outputs(self, name: ResourceName, number: int) -> Sequence[Output]:
-        """Return the versions, of any resource, that were made from this one."""
+    async def outputs(self, name: ResourceName) -> Mapping[int, Sequence[Output]]:
+        """Return the versions, of any resource, that were made from each version of this one, by its number."""
 
     async def tags(self, resource: Resource) -> Mapping[str, int]:
         """Return each tag and the version number that it names."""
@@ -336,6 +378,105 @@ class HoldingStore(Protocol):
         """Return what instances said that were heard of since."""
 
 
+class ShredStore(Protocol):
+    """Shreddings: at most one of a resource."""
+
+    async def add(self, shred: Shred) -> Shred:
+        """Add the shredding, or return the one that there is."""
+
+    async def find(self, resource_id: str) -> Shred | None:
+        """Return the resource's shredding, if there is one."""
+
+    async def approve(self, resource_id: str, *, by: Signatory, due_at: datetime) -> bool:
+        """Approve it, if it waits for that; tell whether it did."""
+
+    async def withdraw(self, resource_id: str) -> bool:
+        """Forget it, if it has not begun; tell whether that was so."""
+
+    async def take_due(self, *, now: datetime, again_after: timedelta) -> Shred | None:
+        """Begin one whose time has come, marking its resource as shredded in the same step, and return it.
+
+        One that was begun so long ago, and did not end, is begun again.
+        """
+
+    async def finish(self, resource_id: str, *, at: datetime, proof: Mapping[str, str]) -> None:
+        """Say that it is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedFile:
+    """An encrypted file that a link leads to, with what opens it and what it must be. Plain values."""
+
+    url: str = field(repr=False)
+    key: bytes = field(repr=False)
+    key_check: str
+    size: int
+    """Bytes of the plaintext."""
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Where a part of an object is to be put, and the headers that were signed."""
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """A file to be encrypted anew, under another object key. Plain values."""
+
+    source: SealedFile
+    key: bytes = field(repr=False)
+    part_bytes: int
+    uploads: tuple[Upload, ...] = field(repr=False)
+    """One for each part of so many bytes; the last may be shorter."""
+
+
+Rewriter = Callable[[Rewrite], tuple[str, ...]]
+"""Encrypts a file anew, if it is what its manifest says, and returns its parts' ETags. Picklable, and blocks."""
+ReadBack = Callable[[SealedFile], None]
+"""Returns if the file is what its manifest says. Picklable, and blocks."""
+
+
+class ReencryptionStore(Protocol):
+    """Re-encryptions, at most one of a resource, and where the objects are that they have moved."""
+
+    async def start(self, wanted: Reencryption) -> Reencryption:
+        """Start it in place of one that has ended, or return the one that has not."""
+
+    async def find(self, resource_id: str) -> Reencryption | None:
+        """Return the resource's re-encryption, if there is one."""
+
+    async def stop(self, resource_id: str) -> bool:
+        """Stop it, if objects are still moved; tell whether it was so."""
+
+    async def take(self, holder: str, *, now: datetime, until: datetime) -> Reencryption | None:
+        """Return one that has work and that nobody holds, held for `holder` until then."""
+
+    async def hold(self, resource_id: str, holder: str, *, until: datetime) -> bool:
+        """Hold it on; False if it was stopped, or is somebody else's by now."""
+
+    async def update(self, job: Reencryption, holder: str, *, until: datetime) -> None:
+        """Store its counts and its state, held until then; nothing happens if it is not `holder`'s any more."""
+
+    async def current(self, resource_id: str, object_ids: Collection[str]) -> Mapping[str, MovedObject]:
+        """Return those of these objects, by their ids in manifests, that have moved."""
+
+    async def add_moved(self, resource_id: str, moved: Sequence[tuple[MovedObject, str]]) -> None:
+        """Say where objects are now, each with the id of the copy that is no longer the one; all in one step."""
+
+    async def old_copies(self, resource_id: str, *, limit: int) -> Sequence[str]:
+        """Return the ids of copies that are no longer the ones, and are not dropped."""
+
+    async def open_pushes(self, resource_id: str, *, now: datetime) -> Mapping[int, int]:
+        """Return how many pushes may still bring objects of each epoch."""
+
+    async def drop_copies(self, resource_id: str, object_ids: Collection[str]) -> None:
+        """Say that these copies are gone."""
+
+
 class Revocations(Protocol):
     """What was taken back. Every instance knows within five seconds, or refuses."""
 
@@ -373,6 +514,9 @@ class WrappedKeyStore(Protocol):
 
     async def replace(self, key: WrappedKey, *, rewrapped: str) -> bool:
         """Swap the wrapped text if it is still `key.wrapped`; tell whether it was."""
+
+    async def destroy(self, resource_id: str) -> int:
+        """Empty every row of the resource, for good, and return how many: an empty row keeps its place taken."""
 
 
 class PackStore(Protocol):

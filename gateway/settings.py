@@ -66,6 +66,15 @@ class StateSettings(_Section):
     """How long a transaction waits for a free connection, and how long it may then take."""
 
 
+class RedisSettings(_Section):
+    """Redis, by which many instances learn of each other at once. None of them needs it to serve."""
+
+    url: str = Field(pattern=r"^rediss?://[^\s]+$")
+    """`rediss://[USER@]HOST[:PORT][/NUMBER][?ssl_ca_certs=FILE]`. No password."""
+    password_file: Path | None = None
+    """Read again for each connection, so that it can be replaced while we run."""
+
+
 class VaultSettings(_Section):
     """Vault or OpenBao, and who we are to it. Files with secrets are read again when they change."""
 
@@ -113,12 +122,29 @@ _VAULT_LOGINS = {
 
 
 class KeySettings(_Section):
-    """Data keys in memory."""
+    """Data keys in memory, and how long keys live."""
 
+    rotate_every: Annotated[Seconds, Field(gt=timedelta(0))] = timedelta(days=90)
+    """How old the newest version of a KEK gets before its rotation is due."""
+    shredder_role_id_file: Path | None = None
+    """The login to Vault that may destroy KEKs, as the next one; none where this machine shreds nothing."""
+    shredder_secret_id_file: Path | None = None
+    shred_delay: Annotated[Seconds, Field(gt=timedelta(0), le=timedelta(days=90))] = timedelta(days=7)
+    """How long an approved shredding can be undone."""
+    reencryption_threads: int | None = Field(default=None, ge=1, le=256)
+    """Objects that are encrypted anew at a time; one for each core, else."""
+    old_copies_for: Annotated[Seconds, Field(ge=timedelta(seconds=2))] = timedelta(days=1)
+    """How long the old copy of an object that was encrypted anew stays, beyond the life of the longest link."""
     lifetime: Annotated[Seconds, Field(gt=timedelta(0), le=timedelta(hours=1))] = timedelta(minutes=5)
     """How long one stays: so long a gateway goes on without Vault, and with a key that was shredded elsewhere."""
     capacity: int = Field(default=1024, ge=1, le=65536)
     """How many stay; the one unused for longest gives way."""
+
+    @model_validator(mode="after")
+    def _has_a_whole_login(self) -> Self:
+        if (self.shredder_role_id_file is None) is not (self.shredder_secret_id_file is None):
+            raise ValueError("shredder_role_id_file and shredder_secret_id_file go together")
+        return self
 
 
 class StorageSettings(_Section):
@@ -333,6 +359,10 @@ class RotationSettings(_Section):
     """How long a new signing key is known before an instance signs with it, so that all others know it then."""
     take_up: Patience = timedelta(minutes=10)
     """How long the instances may take to hold a new secret."""
+    patience: Patience = timedelta(minutes=2)
+    """How long a Vault that is away or sealed is asked again."""
+    lease: Patience = timedelta(minutes=1)
+    """How long a run that is not heard of any more keeps another one off."""
     probes: list[Annotated[str, Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*[^\s?#/])?$")]] = []
     """Addresses of instances that are asked whether an old key still opens anything; else the public URL."""
 
@@ -382,6 +412,7 @@ class Settings(BaseSettings):
 
     server: ServerSettings = ServerSettings()
     state: StateSettings = StateSettings()
+    redis: RedisSettings | None = None
     vault: VaultSettings
     keys: KeySettings = KeySettings()
     storage: StorageSettings

@@ -11,7 +11,7 @@ from datetime import datetime
 from gateway.audit import ocsf
 from gateway.audit.ocsf import EventClass, Object, Status
 from gateway.errors import AccessDenied, GatewayError, by_code
-from gateway.model import AccessRequest, Decision, Principal, PrincipalKind, Version
+from gateway.model import AccessRequest, Decision, Outcome, Principal, PrincipalKind, Shred, Version
 
 FACTS = frozenset(
     {
@@ -19,6 +19,8 @@ FACTS = frozenset(
         "events",
         "files",
         "freeze_seconds",
+        "due_at",
+        "epoch",
         "kek_version",
         "lease",
         "leases",
@@ -40,7 +42,7 @@ FACTS = frozenset(
 _FACT = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,79}")
 
 _ACTIVITIES = {"Create": 1, "Publish": 1, "List": 2, "Describe": 2, "Read": 2, "Explain": 2, "Move": 3, "Tag": 3}
-_ACTIVITIES |= {"Rotate": 3, "Delete": 4, "Revoke": 4}
+_ACTIVITIES |= {"Rotate": 3, "Reencrypt": 3, "Stop": 3, "Undo": 3, "Delete": 4, "Revoke": 4, "Shred": 4, "Approve": 4}
 _VERB = re.compile(r"gateway:([A-Z][a-z]+)")
 
 _MEANINGS = {code: (kind.__doc__ or "").partition("\n")[0] for code, kind in by_code().items()}
@@ -264,6 +266,28 @@ def policies_changed(*, digest: str, at: datetime) -> Object:
     return event | {"unmapped": {"policy_digest": digest}}
 
 
+def secret_step(
+    secret: str, step: str, facts: Mapping[str, str], *, at: datetime, fault: GatewayError | None = None
+) -> Object:
+    """Return the event of a step in the replacement of a secret (Application Lifecycle: Update).
+
+    Args:
+        secret: Which.
+        step: What was done, or failed.
+        facts: The versions or fingerprints of the old one and the new one.
+        at: When.
+        fault: Why it failed.
+    """
+    outcome = f"failed: {fault.code}" if fault else "was done"
+    event = _lifecycle(8, "rotation", at, f"Replacing the {secret}: {step} {outcome}.", failed=fault is not None)
+    named = {name: ocsf.text(facts[name]) for name in ("old", "new") if name in facts}
+    return (
+        event
+        | _reason(fault.code if fault else None)
+        | {"unmapped": {"secret": str(secret), "step": str(step)} | named}
+    )
+
+
 def policies_refused(fault: GatewayError, *, digest: str, at: datetime) -> Object:
     """Return the alert that the policy folder is invalid (Detection Finding: Create). The set in force stays.
 
@@ -309,6 +333,41 @@ def account_disabled(  # noqa: PLR0913  # one for each thing that the event says
     }
 
 
+def shredded(
+    shred: Shred,
+    *,
+    at: datetime,
+    intent: bool = False,
+    proof: Mapping[str, str] | None = None,
+    failure: GatewayError | None = None,
+) -> Object:
+    """Return the event of a resource's keys being destroyed, or about to be (API Activity: Delete).
+
+    Args:
+        shred: What was asked for, and by whom it was approved.
+        at: When.
+        intent: Whether it is still to be done.
+        proof: For each attempt to open what was destroyed, the error that it ended with.
+        failure: What opened that must not.
+    """
+    status = Status.FAILURE if failure else Status.INTENDED if intent else Status.SUCCESS
+    what = "failed" if failure else "begins" if intent else "is done, and its keys open nothing"
+    message = f"The shredding of {shred.resource}, asked for by {shred.requested_by}, {what}."
+    event = ocsf.base(EventClass.API, 4, status, at=at, message=message)
+    principal = shred.requested_by.principal()
+    request = AccessRequest(principal, "gateway:ShredKey", str(shred.resource))
+    told: Object = {"approved_by": ocsf.text(str(shred.approved_by)), "reason": ocsf.text(shred.reason)}
+    return (
+        _guarded(event, request, Decision(Outcome.ALLOW, (f"approved by {shred.approved_by}",)), "")
+        | _reason(failure.code if failure else None)
+        | {
+            "api": {"operation": request.action},
+            "resources": [ocsf.resource(request, None)],
+            "unmapped": told | ({"proof": dict(proof)} if proof else {}),
+        }
+    )
+
+
 def uid_of(event: Mapping[str, object]) -> str:
     """Return the event's `metadata.uid`.
 
@@ -321,8 +380,9 @@ def uid_of(event: Mapping[str, object]) -> str:
     raise ValueError("An event needs a metadata.uid.")
 
 
-def _lifecycle(activity: int, instance: str, at: datetime, message: str) -> Object:
-    event = ocsf.base(EventClass.LIFECYCLE, activity, Status.SUCCESS, at=at, message=message)
+def _lifecycle(activity: int, instance: str, at: datetime, message: str, *, failed: bool = False) -> Object:
+    status = Status.FAILURE if failed else Status.SUCCESS
+    event = ocsf.base(EventClass.LIFECYCLE, activity, status, at=at, message=message)
     return event | {"app": ocsf.PRODUCT | {"uid": instance}}
 
 

@@ -6,12 +6,15 @@ from gateway.broker.advise import Advise
 from gateway.broker.batch import Batch
 from gateway.broker.browse import Browse
 from gateway.broker.health import Health
+from gateway.broker.key_status import DescribeKeys
 from gateway.broker.leases import Leases
 from gateway.broker.links import Links
 from gateway.broker.publish import Publish
+from gateway.broker.reencrypt import Reencrypt
 from gateway.broker.review import Review
 from gateway.broker.revoke import Revoke
 from gateway.broker.rotate import Rotate
+from gateway.broker.shred import Shredding
 from gateway.broker.sign_in import SignIn
 from gateway.broker.streams import Streams
 
@@ -29,6 +32,9 @@ class Broker:
     streams: Streams
     publish: Publish
     rotate: Rotate
+    key_status: DescribeKeys
+    reencrypt: Reencrypt
+    shredding: Shredding
     review: Review
     advise: Advise
     health: Health

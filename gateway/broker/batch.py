@@ -15,6 +15,7 @@ from gateway.broker.access import Caller, Grant, Guard, refusal_of
 from gateway.broker.layout import object_key_in_bucket
 from gateway.broker.leases import Hold, Leases
 from gateway.broker.links import Lifetimes, StreamLinksSource, bound
+from gateway.broker.moved import follow
 from gateway.broker.pages import PagesOf
 from gateway.broker.resolve import find_version, known
 from gateway.catalog import manifest
@@ -27,7 +28,7 @@ from gateway.keys.derive import ObjectKeys
 from gateway.links.claims import StreamGrant
 from gateway.links.restrictions import UNRESTRICTED, Restrictions
 from gateway.model import FileEntry, LinkMode, Resource, ResourceName, Version, VersionRef, check_path, marks_of
-from gateway.ports import CatalogStore, LinkSigner, Revocations
+from gateway.ports import CatalogStore, LinkSigner, ReencryptionStore, Revocations
 
 PAGE = 1000
 """Files that are decided, signed and recorded together."""
@@ -122,6 +123,7 @@ class Batch:
         lifetimes: Lifetimes,
         leases: Leases,
         revocations: Revocations,
+        moves: ReencryptionStore,
     ) -> None:
         self._guard = guard
         self._store = store
@@ -133,6 +135,7 @@ class Batch:
         self._lifetimes = lifetimes
         self._leases = leases
         self._revocations = revocations
+        self._moves = moves
 
     async def open(self, caller: Caller, wanted: Wanted) -> tuple[Version, AsyncGenerator[Answer, None]]:
         """Return the version, and then its links as they are signed. A prefix lists files, and so asks for that too.
@@ -214,6 +217,7 @@ class Batch:
         marks = marks_of(run.caller.principal, run.resource.name, lease=run.wanted.lease_id)
         await self._revocations.check(marks, issued_at=now)
         entries, refused, grants = self._decide(run, page)
+        entries = await follow(self._moves, run.resource.id, entries)
         signed = await self._sign(run, entries, now) if entries else None
         await self._guard.record(grants)
         run.links += len(entries)

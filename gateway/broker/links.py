@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from gateway.broker.access import Caller, Guard
 from gateway.broker.layout import object_key_in_bucket
 from gateway.broker.leases import Leases
+from gateway.broker.moved import follow
 from gateway.broker.pages import PagesOf
 from gateway.broker.resolve import find_version, known
 from gateway.catalog import manifest
@@ -30,7 +31,7 @@ from gateway.model import (
     check_path,
     marks_of,
 )
-from gateway.ports import CatalogStore, LinkSigner, Revocations
+from gateway.ports import CatalogStore, LinkSigner, ReencryptionStore, Revocations
 
 StreamLinksSource = Callable[[], Awaitable[StreamLinks]]
 """Returns the issuer of stream links, whose secret Vault unwraps when it is first needed."""
@@ -93,6 +94,7 @@ class Links:
         lifetimes: Lifetimes,
         leases: Leases,
         revocations: Revocations,
+        moves: ReencryptionStore,
     ) -> None:
         self._guard = guard
         self._store = store
@@ -104,6 +106,7 @@ class Links:
         self._lifetimes = lifetimes
         self._leases = leases
         self._revocations = revocations
+        self._moves = moves
 
     async def issue(
         self,
@@ -162,7 +165,9 @@ class Links:
             return version, issued
 
     async def _find(self, resource: Resource, version: Version, path: str) -> FileEntry:
-        return await manifest.lookup(manifest.root_of(version), path, self._pages_of(resource.id))
+        entry = await manifest.lookup(manifest.root_of(version), path, self._pages_of(resource.id))
+        [current] = await follow(self._moves, resource.id, [entry])
+        return current
 
     async def _direct(
         self,

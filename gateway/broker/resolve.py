@@ -1,18 +1,29 @@
 """From a caller's words to the catalog's: names to resources, references to versions."""
 
-from gateway.errors import UnknownResource, UnknownTag, UnknownVersion
+from gateway.errors import Shredded, UnknownResource, UnknownTag, UnknownVersion
 from gateway.model import Resource, ResourceName, Version, VersionRef
 from gateway.ports import CatalogStore
 
 
-def known(found: Resource | None, name: ResourceName) -> Resource:
+def known(found: Resource | None, name: ResourceName, *, shredded: bool = False) -> Resource:
     """Return what was found under the name, to somebody who was allowed to ask for it.
+
+    Args:
+        found: what was found.
+        name: what was asked for.
+        shredded: whether it will do if its keys were destroyed.
 
     Raises:
         UnknownResource: nothing was.
+        Shredded: its keys were destroyed.
     """
     if found is None:
         raise UnknownResource(f"There is no {name}.", hint="'gateway ls' shows what you may see.")
+    if found.shredded_at and not shredded:
+        raise Shredded(
+            f"{name} was shredded on {found.shredded_at:%Y-%m-%d}: nothing can open it any more.",
+            hint=f"'gateway keys shred-status {name}' shows the proof.",
+        )
     return found
 
 

@@ -16,6 +16,7 @@ from gateway.client.connection import Connection, Param
 from gateway.client.environment import Environment
 from gateway.client.folder import TargetFolder
 from gateway.client.fresh import FreshLinks
+from gateway.client.keys import Keys
 from gateway.client.leases import Leases
 from gateway.client.limits import UNLIMITED, LinkLimits
 from gateway.client.person import Person, asking, find_person
@@ -68,6 +69,7 @@ class Gateway:
         self._lease = lease
         self._cache = cache
         self.leases = Leases(self._connection)
+        self.keys = Keys(self._connection)
 
     @property
     def url(self) -> str:

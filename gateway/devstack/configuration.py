@@ -25,6 +25,10 @@ def for_stack(stack: Description, *, folder: Path, port: int, policies: Path, bu
             "role_id_file": str(stack.role_id_file),
             "secret_id_file": str(stack.secret_id_file),
         },
+        "keys": {
+            "shredder_role_id_file": str(stack.role_id_file.with_name("vault-shredder-role-id")),
+            "shredder_secret_id_file": str(stack.role_id_file.with_name("vault-shredder-secret-id")),
+        },
         "storage": {
             "endpoint": stack.s3,
             "bucket": bucket or stack.bucket,

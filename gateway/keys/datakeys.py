@@ -1,12 +1,12 @@
 """Data keys: made and unwrapped by Vault, stored only wrapped, opened once for many objects."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from datetime import timedelta
 from typing import Any
 
 from gateway.clock import Clock
-from gateway.errors import IntegrityError, NotFound
+from gateway.errors import IntegrityError, NotFound, Shredded
 from gateway.keys.cache import KeyCache, Slot
 from gateway.keys.derive import KEY_BYTES
 from gateway.ports import KeyVault, WrappedKey, WrappedKeyStore
@@ -48,6 +48,7 @@ class DataKeys:
         """Return the newest epoch and its key, to encrypt with; makes the KEK and the first epoch if there is none.
 
         Raises:
+            Shredded: the resource's keys were destroyed.
             VaultUnavailable: Vault is away, sealed, or refuses us.
             IntegrityError: the stored key does not open.
         """
@@ -59,6 +60,7 @@ class DataKeys:
 
         Raises:
             NotFound: there is no such epoch.
+            Shredded: it was destroyed.
             VaultUnavailable: Vault is away, sealed, or refuses us.
             IntegrityError: the stored key does not open.
         """
@@ -73,20 +75,10 @@ class DataKeys:
             )
         return await self._open(row)
 
-    async def rotate(self, resource_id: str) -> tuple[int, int]:
-        """Rotate the KEK and rewrap every epoch's key; return the KEK's version and how many keys were rewrapped.
-
-        No object is touched: the data keys stay what they are.
-
-        Raises:
-            VaultUnavailable: Vault is away, sealed, or refuses us. Safe to call again.
-        """
-        kek = kek_name(resource_id)
-        await self._vault.create_kek(kek)
-        version = await self._vault.rotate_kek(kek)
-        rows = await self._store.all(resource_id)
-        rewrapped = [await self._rewrap(row) for row in rows]
-        return version, sum(rewrapped)
+    def forget(self, resource_id: str, epochs: Iterable[int]) -> None:
+        """Overwrite these keys in memory."""
+        for epoch in epochs:
+            self._cache.drop((resource_id, epoch))
 
     async def run(self) -> None:
         """Overwrite keys when their time is over, also when nobody asks for keys any more, until cancelled."""
@@ -109,6 +101,8 @@ class DataKeys:
         return row  # another instance's, if it was first: ours is forgotten, having encrypted nothing
 
     async def _open(self, row: WrappedKey) -> bytes:
+        if not row.wrapped:
+            raise Shredded(f"Data key {row.epoch} of resource {row.resource_id} was destroyed.")
         slot = (row.resource_id, row.epoch)
         cached = self._cache.get(slot)
         return cached if cached is not None else await self._once(slot, self._unwrap(row))
@@ -130,17 +124,6 @@ class DataKeys:
             raise IntegrityError(f"Data key {row.epoch} of resource {row.resource_id} is not {KEY_BYTES} bytes long.")
         self._cache.put((row.resource_id, row.epoch), key)
         return key
-
-    async def _rewrap(self, row: WrappedKey) -> bool:
-        """Swap the row's text for one of the newest KEK version; tell whether the row still exists."""
-        current: WrappedKey | None = row
-        while current is not None:
-            rewrapped = await self._vault.rewrap(kek_name(current.resource_id), current.wrapped)
-            if await self._store.replace(current, rewrapped=rewrapped):
-                return True
-            # A rotation beside ours swapped it first, perhaps to an older version: look again.
-            current = await self._store.find(row.resource_id, row.epoch)
-        return False
 
 
 async def link_secret(keys: DataKeys) -> bytes:

@@ -7,7 +7,7 @@ after a random wait, all within one patience. When Vault has failed again and ag
 import asyncio
 import base64
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import hvac
@@ -26,7 +26,7 @@ from gateway.clock import Clock
 from gateway.errors import IntegrityError, VaultCircuitOpen, VaultUnavailable
 from gateway.keys.circuit import Circuit, CircuitOpen
 from gateway.keys.vault_session import CONNECTIONS, Session
-from gateway.ports import NewDataKey, SigningKey
+from gateway.ports import Kek, NewDataKey, SigningKey
 from gateway.settings import VaultSettings
 
 TOKENS_KEY = "gateway-tokens"
@@ -93,6 +93,27 @@ class TransitVault:
         await self._call("rotate_key", name=kek, attempts=1)  # may have happened, though we were not told
         answer = await self._call("read_key", name=kek)
         return int(answer["latest_version"])
+
+    async def describe_kek(self, kek: str) -> Kek | None:
+        """Return what there is to know of the KEK, if there is one."""
+        try:
+            answer = await self._call("read_key", name=kek)
+        except IntegrityError:
+            return None
+        made_at = {int(number): datetime.fromtimestamp(seconds, UTC) for number, seconds in answer["keys"].items()}
+        return Kek(answer["latest_version"], answer["min_decryption_version"], made_at)
+
+    async def retire_kek(self, kek: str, *, before: int) -> None:
+        """Let the versions before this one unwrap nothing any more; or again, where the number is lower than it was."""
+        await self._call("update_key_configuration", name=kek, min_decryption_version=before)
+
+    async def destroy_kek(self, kek: str) -> None:
+        """Delete the KEK with all its versions, for good; nothing happens if it is gone."""
+        if await self.describe_kek(kek) is None:
+            return
+        # Two steps, as Vault wants it: a key's deletion is never one mistake away.
+        await self._call("update_key_configuration", name=kek, deletion_allowed=True)
+        await self._call("delete_key", name=kek)
 
     async def public_keys(self) -> Sequence[SigningKey]:
         """Return every version that may still verify, newest last."""

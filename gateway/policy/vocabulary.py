@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from gateway.policy.template import fold
 
 ACTIONS = (
+    "gateway:ApproveShred",
     "gateway:CreateLease",
     "gateway:CreateResource",
+    "gateway:DescribeKeys",
     "gateway:DescribeResource",
     "gateway:ExplainDecision",
     "gateway:ListFiles",
@@ -19,10 +21,13 @@ ACTIONS = (
     "gateway:PublishVersion",
     "gateway:ReadAudit",
     "gateway:ReadFile",
+    "gateway:ReencryptObjects",
     "gateway:Revoke",
     "gateway:RevokeLease",
     "gateway:RotateKey",
+    "gateway:ShredKey",
     "gateway:TagResource",
+    "gateway:UndoShred",
 )
 DATA_ACTIONS = frozenset(
     map(fold, ("gateway:CreateResource", "gateway:ListFiles", "gateway:PublishVersion", "gateway:ReadFile"))

@@ -58,3 +58,10 @@ class SqlWrappedKeys:
             .returning(WrappedKeyRow.epoch)
         )
         return await self._database.write(lambda session: session.scalar(swap) is not None)
+
+    async def destroy(self, resource_id: str) -> int:
+        """Empty every row of the resource, for good, and return how many: an empty row keeps its place taken."""
+        empty = (
+            update(WrappedKeyRow).filter_by(resource_id=resource_id).values(wrapped="").returning(WrappedKeyRow.epoch)
+        )
+        return await self._database.write(lambda session: len(session.scalars(empty).all()))

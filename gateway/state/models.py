@@ -91,6 +91,7 @@ class ResourceRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     created_by: Mapped[str] = mapped_column(Text)
     tags: Mapped[dict[str, str]] = mapped_column(JSON, server_default="{}")
+    shredded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     @classmethod
     def of(cls, resource: Resource) -> Self:
@@ -104,12 +105,14 @@ class ResourceRow(Base):
             created_at=resource.created_at,
             created_by=resource.created_by,
             tags=dict(resource.tags),
+            shredded_at=resource.shredded_at,
         )
 
     def value(self) -> Resource:
         """Return the value of the row."""
         name = ResourceName(ResourceKind(self.kind), self.namespace, self.name)
-        return Resource(self.id, name, self.created_at, self.created_by, self.description, dict(self.tags))
+        tags = dict(self.tags)
+        return Resource(self.id, name, self.created_at, self.created_by, self.description, tags, self.shredded_at)
 
 
 class VersionRow(Base):

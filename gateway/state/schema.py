@@ -16,6 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, String, delete, insert, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+import gateway.state.key_models  # noqa: F401 -- its tables are Base's as well
 from gateway.errors import StateUnavailable
 from gateway.state.engine import WAIT_MS, Database
 from gateway.state.models import Base

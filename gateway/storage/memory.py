@@ -39,6 +39,10 @@ class MemoryObjectStore:
         """Tell whether the object is there."""
         return key in self._objects
 
+    async def delete(self, key: str) -> None:
+        """Delete the object; nothing happens if it is gone."""
+        self._objects.pop(key, None)
+
     async def stream(self, key: str, *, start: int, end: int) -> AsyncIterator[bytes]:
         """Yield the bytes `start` (inclusive) to `end` (exclusive), as far as the object goes. Raises `NotFound`."""
         if start < end and (part := (await self.get(key))[start:end]):

@@ -130,6 +130,11 @@ class S3ObjectStore:
             return False
         return True
 
+    async def delete(self, key: str) -> None:
+        """Delete the object; nothing happens if it is gone."""
+        with _wrapped("delete an object", key):
+            await self._store.delete_async(_checked(key))
+
     async def stream(self, key: str, *, start: int, end: int) -> AsyncIterator[bytes]:
         """Yield the bytes `start` (inclusive) to `end` (exclusive), as far as the object goes. Raises `NotFound`."""
         if start >= end:

@@ -1,12 +1,13 @@
 # What the gateway may do in Vault or OpenBao: use its own keys, named gateway-*, and nothing else.
 # It can never read a key's bytes (export, backup), delete or trim one, or change how one is protected.
 
-# Make, look up and rotate key-encrypting keys. The prefix also covers what lies below a key (config, trim, import),
-# and the policy language has no way to name those. They all work through parameters, so the one parameter that
-# making a key needs is allowed, and no other: a config or trim without parameters changes nothing.
+# Make, look up and rotate key-encrypting keys, and retire their old versions. The prefix also covers what lies below a
+# key (config, trim, import), and the policy language has no way to name those. They all work through parameters, so the
+# one that making a key needs is allowed, and the one that retires versions, which can be taken back; and no other: a
+# config or trim without parameters changes nothing.
 path "transit/keys/gateway-*" {
   capabilities       = ["create", "read", "update"]
-  allowed_parameters = { "type" = ["aes256-gcm96"] }
+  allowed_parameters = { "type" = ["aes256-gcm96"], "min_decryption_version" = [] }
 }
 
 # Generate data keys, open them, and move them to a KEK's newest version.

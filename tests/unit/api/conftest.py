@@ -42,6 +42,7 @@ from gateway.state.engine import Database
 from gateway.state.keys import SqlWrappedKeys
 from gateway.state.leases import SqlLeases
 from gateway.state.link_uses import SqlLinkUses
+from gateway.state.reencryptions import RecentMoves
 from gateway.state.revocations import SqlRevocations
 from gateway.state.schema import migrate
 from gateway.state.used_proofs import SqlUsedProofs
@@ -149,6 +150,7 @@ class House:
             Bucket("http://s3.example", "data", "r"), StorageCredentials("id", "secret"), clock=time
         )
         self.revocations = SqlRevocations(database, time, monotonic=lambda: time.seconds)
+        self.moves = RecentMoves(database, monotonic=lambda: time.seconds)
         self.app = create_api(
             self.broker(),
             public_url=URL,
@@ -179,7 +181,12 @@ class House:
 
         parts = dict.fromkeys(Broker.__dataclass_fields__)
         ports = (guard, self.catalog, self.signer, stream_links, self.keys, self.pages_of, self.time)
-        options = {"lifetimes": lifetimes, "leases": leases, "revocations": self.revocations}
+        options = {
+            "lifetimes": lifetimes,
+            "leases": leases,
+            "revocations": self.revocations,
+            "moves": self.moves,
+        }
         streams = Streams(
             stream_links,
             self.keys,

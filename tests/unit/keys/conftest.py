@@ -9,7 +9,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.errors import IntegrityError
-from gateway.ports import NewDataKey
+from gateway.ports import Kek, NewDataKey
 
 
 class MemoryVault:
@@ -17,6 +17,7 @@ class MemoryVault:
 
     def __init__(self):
         self.keks = {}
+        self.oldest = {}
         self.calls = []
         self.failure = None
 
@@ -47,6 +48,24 @@ class MemoryVault:
         self.keks[kek].append(os.urandom(32))
         return len(self.keks[kek])
 
+    async def describe_kek(self, kek):
+        self._called("describe_kek")
+        if kek not in self.keks:
+            return None
+        versions = self.keks[kek]
+        made_at = datetime(2026, 1, 1, tzinfo=UTC)
+        return Kek(len(versions), self.oldest.get(kek, 1), dict.fromkeys(range(1, len(versions) + 1), made_at))
+
+    async def retire_kek(self, kek, *, before):
+        self._called("retire_kek")
+        if not 1 <= before <= len(self.keks[kek]):
+            raise IntegrityError("no such version")
+        self.oldest[kek] = before
+
+    async def destroy_kek(self, kek):
+        self._called("destroy_kek")
+        self.keks.pop(kek, None)
+
     async def check(self):
         self._called("check")
 
@@ -58,6 +77,8 @@ class MemoryVault:
     def _unwrap(self, kek, wrapped):
         try:
             _, version, text = wrapped.split(":")
+            if int(version[1:]) < self.oldest.get(kek, 1):
+                raise IntegrityError("too old")
             sealed = bytes.fromhex(text)
             return AESGCM(self.keks[kek][int(version[1:]) - 1]).decrypt(sealed[:12], sealed[12:], None)
         except (KeyError, IndexError, ValueError, InvalidTag) as error:
@@ -89,6 +110,11 @@ class MemoryKeyStore:
             return False
         self.rows[slot] = dataclasses.replace(key, wrapped=rewrapped)
         return True
+
+    async def destroy(self, resource_id):
+        rows = await self.all(resource_id)
+        self.rows |= {(row.resource_id, row.epoch): dataclasses.replace(row, wrapped="") for row in rows}
+        return len(rows)
 
 
 class FrozenClock:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import anyio
 import pytest
 
-from gateway.errors import IntegrityError, NotFound, VaultUnavailable
+from gateway.errors import IntegrityError, NotFound, Shredded, VaultUnavailable
 from gateway.keys.datakeys import DataKeys, link_secret
 from gateway.ports import NewDataKey, WrappedKey
 
@@ -134,46 +134,19 @@ async def test_a_caller_who_goes_away_leaves_the_others_their_key(keys, elsewher
         await first
 
 
-async def test_rotation_rewraps_every_epoch_and_keeps_the_keys(keys, elsewhere, vault, store, clock):
-    _, first = await keys.current("r")
-    second = await vault.new_data_key("gateway-r")
-    await store.add(WrappedKey("r", 2, second.wrapped, clock()))
-    assert await keys.rotate("r") == (2, 2)
-    assert all(row.wrapped.startswith("vault:v2:") for row in store.rows.values())
-    assert await elsewhere.data_key("r", 1) == first
-    assert await elsewhere.data_key("r", 2) == second.plaintext
-
-
-async def test_rotation_before_the_first_push_makes_the_kek(keys):
-    assert await keys.rotate("r") == (2, 0)
-
-
-async def test_rotations_beside_each_other_end_on_the_newest_version(keys, elsewhere, vault, store):
-    _, key = await keys.current("r")
-    replace, raced = store.replace, []
-
-    async def slow_replace(row, *, rewrapped):
-        if not raced:
-            raced.append(True)
-            await elsewhere.rotate("r")  # a whole rotation between our rewrap and our swap
-        return await replace(row, rewrapped=rewrapped)
-
-    store.replace = slow_replace
-    assert await keys.rotate("r") == (2, 1)
-    assert store.rows["r", 1].wrapped.startswith("vault:v3:")
-    assert await DataKeys(vault, store, lambda: store.rows["r", 1].created_at).data_key("r", 1) == key
-
-
-async def test_a_key_shredded_during_rotation_stays_shredded(keys, store):
+async def test_a_destroyed_key_opens_nothing_and_is_not_made_anew(keys, elsewhere, store):
     await keys.current("r")
+    await store.destroy("r")
+    for refused in (elsewhere.current("r"), elsewhere.data_key("r", 1)):
+        with pytest.raises(Shredded):
+            await refused
 
-    async def shredded(row, *, rewrapped):
-        store.rows.clear()
-        return False
 
-    store.replace = shredded
-    assert await keys.rotate("r") == (2, 0)
-    assert store.rows == {}
+async def test_a_forgotten_key_is_asked_for_again(keys, vault):
+    await keys.current("r")
+    keys.forget("r", [1])
+    await keys.data_key("r", 1)
+    assert vault.calls.count("unwrap") == 1
 
 
 async def test_close_leaves_no_key_in_memory(keys, vault):
