@@ -19,24 +19,30 @@ from gateway.broker import Broker
 from gateway.broker.access import Caller, Guard, Origin
 from gateway.broker.batch import Batch
 from gateway.broker.browse import Browse
+from gateway.broker.key_status import DescribeKeys
 from gateway.broker.layout import object_key_in_bucket
 from gateway.broker.leases import Leases
 from gateway.broker.links import Lifetimes, Links
 from gateway.broker.pages import SealedPacks
+from gateway.broker.reencrypt import Reencrypt
 from gateway.broker.revoke import Revoke
+from gateway.broker.rotate import Rotate
+from gateway.broker.shred import Shredding
 from gateway.broker.streams import Streams
 from gateway.catalog.builder import build
 from gateway.catalog.cache import PageCache, Pages
+from gateway.errors import IntegrityError
 from gateway.identity.dpop import Proofs
 from gateway.keys.datakeys import DataKeys
 from gateway.keys.derive import object_key
+from gateway.keys.lifecycle import Lifecycle
 from gateway.links.presign import Presigner
 from gateway.links.stream import LinkKey, StreamLinks
 from gateway.model import FileEntry, Principal, PrincipalKind, Push, Resource, ResourceName, Version
 from gateway.policy import PolicySet
 from gateway.policy.document import Dialect
 from gateway.policy.grammar import read_document
-from gateway.ports import Bucket, NewDataKey, StorageCredentials
+from gateway.ports import Bucket, Kek, NewDataKey, StorageCredentials
 from gateway.state.catalog import SqlCatalog
 from gateway.state.engine import Database
 from gateway.state.keys import SqlWrappedKeys
@@ -45,6 +51,7 @@ from gateway.state.link_uses import SqlLinkUses
 from gateway.state.reencryptions import RecentMoves
 from gateway.state.revocations import SqlRevocations
 from gateway.state.schema import migrate
+from gateway.state.shreds import SqlShreds
 from gateway.state.used_proofs import SqlUsedProofs
 from gateway.storage.memory import MemoryObjectStore
 
@@ -77,17 +84,50 @@ POLICIES = {
 
 
 class OpenVault:
-    """A vault that wraps nothing: for tests that are not about Vault."""
+    """A vault whose wrapping hides nothing, with KEKs that have versions and can be retired and destroyed."""
+
+    def __init__(self, time):
+        self.time = time
+        self.keks = {}
+        self.oldest = {}
+        self.failure = None
 
     async def create_kek(self, kek):
-        pass
+        self.keks.setdefault(kek, {1: self.time()})
 
     async def new_data_key(self, kek):
         key = os.urandom(32)
-        return NewDataKey(key, key.hex())
+        return NewDataKey(key, f"vault:v{max(self.keks[kek])}:{key.hex()}")
 
     async def unwrap(self, kek, wrapped):
-        return bytes.fromhex(wrapped)
+        _, version, key = wrapped.split(":")
+        if self.failure:
+            raise self.failure
+        if int(version[1:]) < self.oldest.get(kek, 1) or kek not in self.keks:
+            raise IntegrityError(f"Vault's key {kek} does not open what was given to it.")
+        return bytes.fromhex(key)
+
+    async def rewrap(self, kek, wrapped):
+        return f"vault:v{max(self.keks[kek])}:{(await self.unwrap(kek, wrapped)).hex()}"
+
+    async def rotate_kek(self, kek):
+        version = max(self.keks[kek]) + 1
+        self.keks[kek][version] = self.time()
+        return version
+
+    async def describe_kek(self, kek):
+        if self.failure:
+            raise self.failure
+        made_at = self.keks.get(kek)
+        return Kek(max(made_at), self.oldest.get(kek, 1), dict(made_at)) if made_at else None
+
+    async def retire_kek(self, kek, *, before):
+        self.oldest[kek] = before
+
+    async def destroy_kek(self, kek):
+        if self.failure:
+            raise self.failure
+        self.keks.pop(kek, None)
 
 
 class Time:
@@ -142,7 +182,11 @@ class House:
         self.source_ip = "10.1.2.3"
         self.policy = PolicySet([read(name, statement) for name, statement in POLICIES.items()])
         self.catalog = SqlCatalog(database)
-        self.keys = DataKeys(OpenVault(), SqlWrappedKeys(database), time)
+        self.vault = OpenVault(time)
+        self.wrapped = SqlWrappedKeys(database)
+        self.keys = DataKeys(self.vault, self.wrapped, time)
+        self.lifecycle = Lifecycle(self.vault, self.wrapped, time)
+        self.shreds = SqlShreds(database)
         cache = PageCache()
         self.pages_of = lambda resource_id: Pages(SealedPacks(self.objects, self.keys, resource_id), cache)
         self.stream_links = StreamLinks([LinkKey(b"1" * 32)], base_url=URL, clock=time)
@@ -206,6 +250,19 @@ class House:
                 "leases": leases,
                 "revoke": Revoke(guard, self.revocations, self.time),
                 "streams": streams,
+                "rotate": Rotate(guard, self.catalog, self.lifecycle, self.time),
+                "key_status": DescribeKeys(
+                    guard,
+                    self.catalog,
+                    self.lifecycle,
+                    self.pages_of,
+                    self.moves,
+                    self.shreds,
+                    self.time,
+                    rotate_every=timedelta(days=90),
+                ),
+                "reencrypt": Reencrypt(guard, self.catalog, self.moves, self.lifecycle, self.time),
+                "shredding": Shredding(guard, self.catalog, self.shreds, self.time, delay=timedelta(days=7), able=True),
             }
         )
 
