@@ -11,6 +11,8 @@ _KEPT_SEGMENTS = 24
 """Segments of about 1 MiB that are held in memory: what is read ahead, and what was read last."""
 _MOST_AHEAD = 8
 """Segments that one request fetches ahead, once a reader has shown that it goes on."""
+_SOON = 1
+"""Segments that a reader may enter, one after the other, and stop: a column of a Parquet file, a tensor."""
 
 Read = Callable[[int, int], bytes]
 """Returns the bytes `start` to `end` of a file."""
@@ -34,7 +36,8 @@ class ReadAhead:
         self._segments: OrderedDict[int, bytes] = OrderedDict()
         self._next = -1
         """Where the last read ended."""
-        self._ahead = 1
+        self._began = 0
+        """The segment in which the reader began to go on and on."""
         self._pool: ThreadPoolExecutor | None = None
         self._coming: tuple[range, Future[bytes]] | None = None
         self._process = os.getpid()
@@ -55,9 +58,10 @@ class ReadAhead:
         if self._process != os.getpid():
             # The thread stayed with the parent: what it fetches will never come here.
             self._process, self._pool, self._coming = os.getpid(), None, None
-        goes_on, self._next = start == self._next, end
-        self._ahead = min(2 * self._ahead, _MOST_AHEAD) if goes_on else 1
         first, last = segment_of(start), segment_of(end - 1)
+        if start != self._next:
+            self._began = first
+        self._next = end
         if last - first > _MOST_AHEAD:
             return self._read(start, end)
         self._take_what_comes(first, last)
@@ -66,8 +70,8 @@ class ReadAhead:
             if index in self._segments:
                 self._segments.move_to_end(index)
         self._fetch([index for index in wanted if index not in self._segments])
-        if goes_on:
-            self._fetch_ahead(last + 1)
+        if last > self._began + _SOON:
+            self._fetch_ahead(last, min(2 * (last - self._began - _SOON), _MOST_AHEAD))
         base = segment_start(first)
         return b"".join(self._segments[index] for index in wanted)[start - base : end - base]
 
@@ -83,13 +87,13 @@ class ReadAhead:
             indices = range(missing[0], missing[-1] + 1)
             self._put(indices, self._read(*self._span(indices)))
 
-    def _fetch_ahead(self, start: int) -> None:
-        """Begin to fetch the segments from `start` on, if half of what is to lie ahead is read."""
+    def _fetch_ahead(self, last: int, ahead: int) -> None:
+        """Begin to fetch `ahead` segments more, if no more than half as many lie behind the last that was read."""
+        start = last + 1
         while start in self._segments:
             start += 1
-        indices = range(start, min(start + self._ahead, segment_of(self._size - 1) + 1))
-        near = segment_of(self._next - 1) + self._ahead // 2 >= start - 1
-        if indices and near and not (self._coming and start in self._coming[0]):
+        indices = range(start, min(start + ahead, segment_of(self._size - 1) + 1))
+        if indices and start - last <= 1 + ahead // 2 and not (self._coming and start in self._coming[0]):
             if self._coming:
                 self._coming[1].cancel()
             self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="gateway-ahead")
