@@ -23,6 +23,7 @@ from gateway.audit.notary import Notary
 from gateway.audit.searching import Searching
 from gateway.audit.sinks.fleet import Outside, Sinks, deliveries_of
 from gateway.audit.tile_archive import TileArchive
+from gateway.audit.witness import witnesses_of
 from gateway.broker import Broker
 from gateway.broker.access import Guard
 from gateway.broker.advise import Advise
@@ -345,6 +346,7 @@ def _notary(
         origin=origin_of(settings),
         interval=settings.audit.checkpoint_interval,
         events=settings.audit.checkpoint_events,
+        witnesses=witnesses_of(settings.audit.witnesses),
     )
 
 

@@ -448,6 +448,12 @@ class CheckpointsLate(Unavailable):
     code = "checkpoints-late"
 
 
+class WitnessUnavailable(Unavailable):
+    """A witness cosigns no checkpoint now. The journal is signed without it."""
+
+    code = "witness-unavailable"
+
+
 class SinkUnavailable(Unavailable):
     """A sink takes no events now; they wait in the journal."""
 

@@ -165,6 +165,16 @@ class StorageSettings(_Section):
     timeout: Patience = timedelta(seconds=20)
 
 
+class WitnessSettings(_Section):
+    """Who is asked to cosign checkpoints (C2SP tlog-witness)."""
+
+    key: str = Field(max_length=512)
+    """The witness's verifier key, of type cosignature/v1: NAME+ID+KEY."""
+    url: str = Field(pattern=r"^https?://[^\s?#]+$")
+    """Its submission prefix, before `/add-checkpoint`."""
+    timeout: Patience = timedelta(seconds=5)
+
+
 class AuditSettings(_Section):
     """Where the journal is kept, and how it is signed and archived."""
 
@@ -183,6 +193,8 @@ class AuditSettings(_Section):
     """How long nothing in an archive with Object Lock can be deleted or replaced."""
     copies_bytes: int = Field(default=8 << 30, ge=0)
     """How much of the archived events stays here once it was asked for; what was used longest ago goes first."""
+    witnesses: list[WitnessSettings] = Field(default=[], max_length=16)
+    """Who cosigns checkpoints, so that this gateway alone cannot sign two journals."""
 
 
 class _SinkSettings(_Section):

@@ -96,6 +96,23 @@ def inclusion_path(index: int, size: int, node: NodeSource) -> list[Hash]:
     return path[::-1]
 
 
+def consistency_path(old: int, size: int, node: NodeSource) -> list[Hash]:
+    """Return the proof that the tree of `size` goes on from that of `old` entries (2.1.2); none is needed from 0."""
+    path: list[Hash] = []
+    start, end, is_old_root = 0, size, True
+    while 0 < old < end:
+        middle = start + _left_part(end - start)
+        if old <= middle:
+            path.append(subtree_hash(middle, end, node))
+            end = middle
+        else:
+            path.append(subtree_hash(start, middle, node))
+            start, is_old_root = middle, False
+    if not is_old_root:  # else the verifier knows it: it is the old root itself
+        path.append(subtree_hash(start, end, node))
+    return path[::-1]
+
+
 def subtree_hash(start: int, end: int, node: NodeSource) -> Hash:
     """Return the hash over the leaves `start` to `end` (exclusive), where `start` begins a subtree of that length."""
     length = end - start

@@ -1,7 +1,8 @@
 """Has the journal's tree signed and archived, beside the requests, so that a later change contradicts a signature.
 
-A round lets the tree grow by what the journal has on disk, holds it against the archive, has Vault sign it, and
-archives it. Where a part is away, nothing is lost: the next round that reaches it covers everything since.
+A round lets the tree grow by what the journal has on disk, holds it against the archive, has Vault sign it and
+witnesses cosign it, and archives it. Where a part is away, nothing is lost: the next round that reaches it covers
+everything since.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from gateway.audit.merkle import Hash
 from gateway.audit.note import VerifierKey, add_signature
 from gateway.audit.tile_archive import TileArchive
 from gateway.audit.tree import GrowingTree
+from gateway.audit.witness import Witness
 from gateway.clock import Clock
 from gateway.errors import CheckpointsLate, GatewayError, JournalBroken, StorageUnavailable
 from gateway.ports import CheckpointSigner
@@ -43,6 +45,7 @@ class Notary:
         origin: The log's name in its checkpoints.
         interval: How often there is a checkpoint, if anything happened.
         events: After how many records there is one before that.
+        witnesses: Who cosigns checkpoints. None of them is waited for longer than its time, or missed.
     """
 
     def __init__(  # noqa: PLR0913  # its parts, and its name and pace
@@ -55,6 +58,7 @@ class Notary:
         origin: str,
         interval: timedelta,
         events: int,
+        witnesses: Sequence[Witness] = (),
     ) -> None:
         self._journal = journal
         self._signer = signer
@@ -63,6 +67,9 @@ class Notary:
         self._origin = origin
         self._interval = interval
         self._events = events
+        self._witnesses = witnesses
+        self._unheard: set[str] = set()
+        """The witnesses who did not cosign the newest checkpoint."""
         self._tree: GrowingTree | None = None
         self._signed = self._archived = 0
         """Sizes of the newest checkpoints, here and in the archive."""
@@ -84,6 +91,8 @@ class Notary:
         await self._journal.close()
         with anyio.move_on_after(_LAST_WITHIN_SECONDS):
             await self.round()
+        for witness in self._witnesses:
+            await witness.close()
 
     async def round(self) -> None:
         """Make a round. What fails is said by `check`, and tried again in the next."""
@@ -173,6 +182,27 @@ class Notary:
         open_checkpoint(note, keys)  # what does not verify is not kept
         await to_thread.run_sync(tree.publish, note, keys)
         self._signed = tree.size
+        await self._cosign(tree, note)
+
+    async def _cosign(self, tree: GrowingTree, note: bytes) -> None:
+        """Have the checkpoint cosigned by those witnesses who answer in time; the others see the next one."""
+        lines = await asyncio.gather(*(self._ask(witness, tree, note) for witness in self._witnesses))
+        if any(lines):
+            cosigned = note + "".join(lines).encode()
+            heard = [witness.key for witness, line in zip(self._witnesses, lines, strict=True) if line]
+            await to_thread.run_sync(tree.cosign, cosigned, heard)
+
+    async def _ask(self, witness: Witness, tree: GrowingTree, note: bytes) -> str:
+        name = witness.key.name
+        try:
+            line = await witness.cosign(note, tree.size, tree.nodes(tree.size))
+        except GatewayError as fault:
+            if name not in self._unheard:
+                log.warning("a checkpoint of the audit journal is not cosigned: %s %s", fault.message, fault.hint)
+            self._unheard.add(name)
+            return ""
+        self._unheard.discard(name)
+        return line
 
     async def _store(self, tree: GrowingTree) -> None:
         note = tree.newest()

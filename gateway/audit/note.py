@@ -16,7 +16,8 @@ from gateway.errors import InvalidProof
 MAX_NOTE_BYTES = 1 << 16
 
 _ED25519 = b"\x01"
-_ID_BYTES, _KEY_BYTES, _SIGNATURE_BYTES = 4, 32, 64
+ID_BYTES = 4
+_KEY_BYTES = 32
 _NAME = re.compile(r"[^\s+\x00-\x1f]{1,255}")
 _SIGNATURE_LINE = re.compile(r"— ([^\s+]+) ([A-Za-z0-9+/]+={0,2})")
 _CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f]")
@@ -31,13 +32,12 @@ class VerifierKey:
     """32 bytes (RFC 8032)."""
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name) or len(self.public) != _KEY_BYTES:
-            raise InvalidProof(f"{self.name[:80]!r} is no key's name, or its key is no Ed25519 key.")
+        check_key(self.name, self.public)
 
     @property
     def id(self) -> bytes:
         """The 4 bytes that name the key in a signature."""
-        return sha256(self.name.encode() + b"\n" + _ED25519 + self.public).digest()[:_ID_BYTES]
+        return key_id(self.name, _ED25519, self.public)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -46,18 +46,42 @@ class VerifierKey:
         Raises:
             InvalidProof: it is no such key, or of another type than Ed25519.
         """
-        name, _, rest = text.strip().partition("+")
-        named_id, _, encoded = rest.partition("+")
-        data = read_base64(encoded)
-        if data[:1] != _ED25519:
-            raise InvalidProof(f"{text[:80]!r} is no Ed25519 verifier key.", hint="It reads NAME+ID+KEY.")
-        key = cls(name, data[1:])
-        if key.id.hex() != named_id.lower():
-            raise InvalidProof(f"The verifier key of {name} is damaged: its id is another.")
-        return key
+        return cls(*read_key(text, _ED25519))
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.id.hex()}+{base64.b64encode(_ED25519 + self.public).decode()}"
+        return write_key(self.name, _ED25519, self.public)
+
+
+def check_key(name: str, public: bytes) -> None:
+    """Return if this can be a key's name and an Ed25519 key. Raises `InvalidProof`."""
+    if not _NAME.fullmatch(name) or len(public) != _KEY_BYTES:
+        raise InvalidProof(f"{name[:80]!r} is no key's name, or its key is no Ed25519 key.")
+
+
+def key_id(name: str, kind: bytes, public: bytes) -> bytes:
+    """Return the 4 bytes that name a key of this kind in a signature."""
+    return sha256(name.encode() + b"\n" + kind + public).digest()[:ID_BYTES]
+
+
+def write_key(name: str, kind: bytes, public: bytes) -> str:
+    """Return a key as people hand it on."""
+    return f"{name}+{key_id(name, kind, public).hex()}+{base64.b64encode(kind + public).decode()}"
+
+
+def read_key(text: str, kind: bytes) -> tuple[str, bytes]:
+    """Return the name and the 32 bytes of what `write_key` wrote.
+
+    Raises:
+        InvalidProof: it is no such key, or of another kind.
+    """
+    name, _, rest = text.strip().partition("+")
+    named_id, _, encoded = rest.partition("+")
+    data = read_base64(encoded)
+    if data[:1] != kind:
+        raise InvalidProof(f"{text[:80]!r} is no verifier key of type {kind[0]}.", hint="It reads NAME+ID+KEY.")
+    if key_id(name, kind, data[1:]).hex() != named_id.lower():
+        raise InvalidProof(f"The verifier key of {name} is damaged: its id is another.")
+    return name, data[1:]
 
 
 def add_signature(text: str, key: VerifierKey, signature: bytes) -> str:
@@ -75,8 +99,8 @@ def open_note(note: bytes, keys: Iterable[VerifierKey]) -> str:
     known = {(key.name, key.id): key for key in keys}
     signed = False
     for name, data in signatures:
-        if key := known.get((name, data[:_ID_BYTES])):
-            _check(key, data[_ID_BYTES:], text)
+        if key := known.get((name, data[:ID_BYTES])):
+            check_signature(key.name, key.public, data[ID_BYTES:], text.encode())
             signed = True
     if not signed:
         raise InvalidProof("The note is signed by none of the keys that were given.")
@@ -107,11 +131,12 @@ def _decoded(note: bytes) -> str:
     return content
 
 
-def _check(key: VerifierKey, signature: bytes, text: str) -> None:
+def check_signature(name: str, public: bytes, signature: bytes, message: bytes) -> None:
+    """Return if the key has signed the message. Raises `InvalidProof`."""
     try:
-        Ed25519PublicKey.from_public_bytes(key.public).verify(signature, text.encode())
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
     except InvalidSignature as error:
-        raise InvalidProof(f"The signature of {key.name} is forged, or the text was altered.") from error
+        raise InvalidProof(f"The signature of {name} is forged, or the text was altered.") from error
 
 
 def read_base64(text: str) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 from shutil import rmtree
 
 from gateway.audit.checkpoint import read_history
+from gateway.audit.cosignature import WitnessKey
 from gateway.audit.merkle import Hash, NodeSource, frontier_of, leaf_hash
 from gateway.audit.note import VerifierKey
 from gateway.audit.record import Head
@@ -44,6 +45,14 @@ class Tree:
             InvalidProof: there are none, or they are damaged.
         """
         return [VerifierKey.parse(line) for line in self._read("keys").decode(errors="replace").splitlines()]
+
+    def cosigned(self) -> bytes | None:
+        """Return the newest checkpoint's note that a witness has cosigned, unchecked; none if none was."""
+        return self._read("cosigned") or None
+
+    def witnesses(self) -> list[WitnessKey]:
+        """Return the keys of the witnesses who cosigned it, by the writer's own word. Raises `InvalidProof`."""
+        return [WitnessKey.parse(line) for line in self._read("witnesses").decode(errors="replace").splitlines()]
 
     def nodes(self, size: int) -> NodeSource:
         """Return the hashes of the tree of `size`. They are to be held against a signed root."""
@@ -131,6 +140,12 @@ class GrowingTree(Tree):
             file.write(note + b"\n")
             file.flush()
             os.fsync(file.fileno())
+        self._write("checkpoint", note)
+
+    def cosign(self, note: bytes, witnesses: Iterable[WitnessKey]) -> None:
+        """Put a note with cosignatures in the place of the newest checkpoint's."""
+        self._write("witnesses", "".join(f"{key}\n" for key in witnesses).encode())
+        self._write("cosigned", note)
         self._write("checkpoint", note)
 
     def mend_history(self) -> None:

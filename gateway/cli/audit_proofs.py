@@ -34,8 +34,13 @@ def read_keys(given: list[str]) -> list[VerifierKey]:
         LocalFileError: a file cannot be read.
         InvalidProof: one is no verifier key.
     """
+    return [VerifierKey.parse(line) for line in key_lines(given)]
+
+
+def key_lines(given: list[str]) -> list[str]:
+    """Return the lines, each a key, that are given as such, or in files. Raises `LocalFileError`."""
     lines = (line for text in given for line in (text.splitlines() if "+" in text else _lines(text)))
-    return [VerifierKey.parse(line) for line in lines if line.strip()]
+    return [line for line in lines if line.strip()]
 
 
 def read_small(path: Path, limit: int) -> bytes:

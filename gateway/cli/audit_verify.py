@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from gateway.audit.chain import Report
+from gateway.audit.checkpoint import open_checkpoint
+from gateway.audit.cosignature import Cosignature, WitnessKey, read_cosignatures
 from gateway.audit.entry import Entry, read_entry, read_time
 from gateway.audit.evidence import Evidence, verify_signed
 from gateway.audit.note import MAX_NOTE_BYTES, VerifierKey
@@ -17,11 +19,11 @@ from gateway.audit.record import Head, parse
 from gateway.audit.runs import Run, RunsOf, gaps
 from gateway.audit.segments import read_lines
 from gateway.audit.tree import FOLDER, Tree
-from gateway.cli.audit_proofs import PublicKeys, read_keys, read_small
+from gateway.cli.audit_proofs import PublicKeys, key_lines, read_keys, read_small
 from gateway.cli.console import Json, Profile, Url, write_json, write_rows
 from gateway.cli.journals import JournalPath, as_local_error, cells_of, find_journals, when
 from gateway.client import Gateway
-from gateway.errors import InvalidInput, JournalBroken
+from gateway.errors import InvalidInput, InvalidProof, JournalBroken
 
 _PAGE = 10_000
 
@@ -45,6 +47,15 @@ def verify(
             show_default=False,
         ),
     ] = None,
+    witnesses: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--witness",
+            metavar="KEY",
+            help="A witness's verifier key, or a file of them: it must have cosigned a checkpoint. May be given again.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
     url: Url = None,
     profile: Profile = None,
@@ -64,6 +75,7 @@ def verify(
         [read_small(file, MAX_NOTE_BYTES) for file in checkpoints or []],
         _read_head(head) if head else None,
         listed,
+        [WitnessKey.parse(line) for line in key_lines(witnesses or [])],
     )
     if checkpoints and not keys:
         raise InvalidInput("A checkpoint shows nothing without the log's key.", hint="Name it: --public-key FILE.")
@@ -88,6 +100,8 @@ class _Against:
     head: Head | None
     listed: bool
     """Whether every record is to be shown."""
+    witnesses: list[WitnessKey]
+    """Each of them must have cosigned a checkpoint."""
 
 
 def _verify_each(folders: Sequence[Path], against: _Against, *, as_json: bool) -> list[JournalBroken]:
@@ -140,21 +154,30 @@ class _Found:
     evidence: Evidence
     runs: list[Run]
     entries: list[Entry]
+    cosigned: int
+    """How many records the newest checkpoint covers that a witness has cosigned."""
+    cosignatures: list[Cosignature]
 
 
 def _verify_one(lines: Iterable[bytes], against: _Against, tree: Tree | None) -> _Found:
     """Verify one journal. Raises `JournalBroken`."""
     entries: list[Entry] = []
     noted = RunsOf(_noting(lines, entries) if against.listed else lines)
+    keys = against.keys or (tree.keys() if tree else [])
+    cosigned = tree.cosigned() if tree else None
     evidence = verify_signed(
         noted,
         notes=tree.notes() if tree else (),
-        keys=against.keys or (tree.keys() if tree else []),
-        known=against.checkpoints,
+        keys=keys,
+        known=[*against.checkpoints, *([cosigned] if cosigned else [])],
         leaves=(lambda size, start: tree.leaves(size, start=start)) if tree else None,
         expected=against.head,
     )
-    return _Found(evidence, noted.runs(), entries)
+    cosignatures = read_cosignatures(cosigned, against.witnesses or tree.witnesses()) if tree and cosigned else []
+    for missing in {key.name for key in against.witnesses} - {one.name for one in cosignatures}:
+        raise InvalidProof(f"The witness {missing} has cosigned no newest checkpoint of {evidence.report.instance}.")
+    size = open_checkpoint(cosigned, keys).size if cosigned else 0
+    return _Found(evidence, noted.runs(), entries, size, cosignatures)
 
 
 def _tell(found: _Found, against: _Against, *, as_json: bool) -> None:
@@ -172,6 +195,10 @@ def _tell(found: _Found, against: _Against, *, as_json: bool) -> None:
         typer.echo(f"{evidence.checkpoints} signed checkpoints agree with it, up to record {evidence.covered}.")
         if not against.keys:
             typer.echo("They were checked with the key that lies beside the journal; name yours with --public-key.")
+    for one in found.cosignatures:
+        typer.echo(f"The witness {one.name} has cosigned it up to record {found.cosigned}, at {when(one.at)} UTC.")
+    if found.cosignatures and not against.witnesses:
+        typer.echo("Its key lies beside the journal as well; name the witness's own with --witness.")
     _tell_runs(found.runs)
     typer.echo(f"Its head, to note down and to check against later (--head): {_head(report)}")
 
@@ -222,6 +249,8 @@ def _summary(found: _Found) -> dict[str, object]:
         "head": _head(report),
         "checkpoints": evidence.checkpoints,
         "covered": evidence.covered,
+        "cosigned": found.cosigned,
+        "cosignatures": [{"witness": one.name, "at": one.at.isoformat()} for one in found.cosignatures],
         "runs": [{**asdict(run), "start": run.start.isoformat(), "end": run.end.isoformat()} for run in found.runs],
     }
 

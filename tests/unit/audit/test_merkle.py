@@ -2,7 +2,16 @@ from hashlib import sha256
 
 import pytest
 
-from gateway.audit.merkle import Frontier, frontier_of, inclusion_path, leaf_hash, node_hash, root_of_path, subtree_hash
+from gateway.audit.merkle import (
+    Frontier,
+    consistency_path,
+    frontier_of,
+    inclusion_path,
+    leaf_hash,
+    node_hash,
+    root_of_path,
+    subtree_hash,
+)
 
 # The entries and roots that Certificate Transparency's implementations are tested with.
 ENTRIES = [
@@ -77,3 +86,22 @@ def test_a_tree_read_from_its_nodes_is_the_one_that_grew():
         tree.append(LEAVES[size])
         assert copy.root() == tree.root() == subtree_hash(0, size + 1, node)
         assert read.size == size
+
+
+def subproof(old, leaves, *, is_old_root):
+    """RFC 6962 2.1.2, word by word."""
+    if old == len(leaves):
+        return [] if is_old_root else [definition(leaves)]
+    k = 1
+    while 2 * k < len(leaves):
+        k *= 2
+    if old <= k:
+        return [*subproof(old, leaves[:k], is_old_root=is_old_root), definition(leaves[k:])]
+    return [*subproof(old - k, leaves[k:], is_old_root=False), definition(leaves[:k])]
+
+
+@pytest.mark.parametrize("size", range(1, 71))
+def test_a_consistency_proof_is_the_standards(size):
+    for old in range(1, size + 1):
+        assert consistency_path(old, size, node) == subproof(old, LEAVES[:size], is_old_root=True)
+    assert consistency_path(0, size, node) == []

@@ -1,6 +1,7 @@
 """`gateway audit` on real journals: in a folder, and over HTTP from a server that records each look at it."""
 
 import asyncio
+import base64
 import json
 import shutil
 import signal
@@ -14,11 +15,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gateway.audit.cosignature import WitnessKey, cosigned_message
 from gateway.audit.event import decided
 from gateway.audit.journal import Journal
 from gateway.audit.notary import Notary
-from gateway.audit.note import VerifierKey
+from gateway.audit.note import VerifierKey, split_note
 from gateway.audit.segments import list_segments, read_lines
+from gateway.audit.tree import FOLDER, GrowingTree
 from gateway.cli import main
 from gateway.model import AccessRequest, Decision, Outcome, Principal, PrincipalKind
 
@@ -210,6 +213,49 @@ def test_a_checkpoint_kept_elsewhere_shows_what_was_rolled_back(directory, signe
     segment.write_bytes(b"".join(list(read_lines(segment))[:3]))
     code, _, err = run(capsys, "verify", "--journal", directory, "--public-key", signed, "--checkpoint", kept)
     assert (code, "rolled back: it ends at record 3, and a checkpoint over 6 is known" in err) == (65, True)
+
+
+@pytest.fixture
+def cosigned(directory, signed):
+    """The signed journal, whose newest checkpoint a witness has cosigned; and the witness's key."""
+    private = Ed25519PrivateKey.generate()
+    key = WitnessKey("witness.example/w1", private.public_key().public_bytes_raw())
+    tree = GrowingTree(directory / "gateway-1" / FOLDER)
+    note = tree.newest()
+    text, _ = split_note(note)
+    at = int(NOON.timestamp())
+    data = base64.b64encode(key.id + at.to_bytes(8, "big") + private.sign(cosigned_message(text, at)))
+    tree.cosign(note + f"— {key.name} ".encode() + data + b"\n", [key])
+    return key
+
+
+def test_a_witness_that_has_not_cosigned_is_an_error(directory, cosigned, signed, capsys):
+    stranger = WitnessKey("witness.example/w2", bytes(32))
+    options = ("--journal", directory, "--public-key", signed, "--witness", stranger)
+    code, _, err = run(capsys, "verify", *options)
+    assert (code, "witness.example/w2 has cosigned no newest checkpoint" in err) == (66, True)
+    assert run(capsys, "verify", "--journal", directory, "--witness", "no key")[0] == 81
+    assert run(capsys, "verify", "--journal", directory, "--witness", STRANGER)[0] == 66
+
+
+def test_a_cosigned_checkpoint_of_another_journal_is_a_contradiction(directory, cosigned, capsys):
+    segment = list_segments(directory / "gateway-1")[0]
+    lines = list(read_lines(segment))
+    shutil.rmtree(directory / "gateway-1/tree/tile")
+    (directory / "gateway-1/tree/checkpoints").unlink()
+    segment.write_bytes(b"".join(lines[:3]))
+    code, _, err = run(capsys, "verify", "--journal", directory)
+    assert (code, "rolled back" in err) == (65, True)
+
+
+def test_cosignatures_are_shown_with_their_time(directory, cosigned, capsys):
+    code, out, _ = run(capsys, "verify", "--journal", directory, "--witness", cosigned)
+    assert code == 0
+    assert "The witness witness.example/w1 has cosigned it up to record 6, at 2026-03-01 12:00:00 UTC." in out
+    assert "--witness" not in out
+    assert "--witness" in run(capsys, "verify", "--journal", directory)[1]
+    found = json.loads(run(capsys, "verify", "--journal", directory, "--json")[1])
+    assert found["cosignatures"] == [{"witness": "witness.example/w1", "at": "2026-03-01T12:00:00+00:00"}]
 
 
 def test_two_journals_of_one_instance_are_named(directory, capsys):
