@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import httpx
 from fastapi import FastAPI
@@ -59,19 +60,21 @@ from gateway.model import Holding, Secret, fingerprint
 from gateway.policy import WatchedPolicies
 from gateway.ports import Bucket, CredentialSource, ObjectStore, StorageCredentials
 from gateway.settings import ArchiveSinkSettings, Settings, StorageSettings, TokenKind, VaultSettings
+from gateway.state import redis
 from gateway.state.engine import Database
 from gateway.state.holdings import SqlHoldings
 from gateway.state.keys import SqlWrappedKeys
 from gateway.state.leases import SqlLeases
-from gateway.state.link_uses import SqlLinkUses
 from gateway.state.recent import RecentCatalog
 from gateway.state.reencryptions import RecentMoves
-from gateway.state.revocations import SqlRevocations
 from gateway.state.schema import migrate
+from gateway.state.shared import sharing
 from gateway.state.shreds import SqlShreds
-from gateway.state.used_proofs import SqlUsedProofs
 from gateway.storage.credentials import WatchedCredentials, read_credentials
 from gateway.storage.s3 import S3ObjectStore
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +116,8 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
             vault, settings.server.public_url, clock, lifetime=settings.tokens.lifetime, settle=settle
         )
         nonces = Nonces(lambda: link_secret(keys), clock) if settings.tokens.dpop_nonces else None
-        proofs = Proofs(SqlUsedProofs(database, clock), nonces, clock)
+        shared = await opened.enter_async_context(sharing(database, clock, _redis(settings, opened)))
+        proofs = Proofs(shared.proofs, nonces, clock)
         issuers = Issuers(settings.issuers, http, clock, development=settings.development)
         pages_of = _pages_of(objects, keys)
         stream_links = LinkKeys(keys, wrapped, clock, base_url=settings.server.public_url, settle=settle)
@@ -137,7 +141,6 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         deliveries = deliveries_of(settings.sinks, outside) + detection_of(settings.detection, outside, journal)
         sinks = await opened.enter_async_context(Sinks(deliveries))
         links = settings.links
-        revocations = SqlRevocations(database, clock)
         lifecycle, moves, shreds = Lifecycle(vault, wrapped, clock), RecentMoves(database), SqlShreds(database)
         moving = opened.enter_context(_moving(settings))
         reencryptor = Reencryptor(
@@ -156,15 +159,15 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         if shredder_login:
             destroyer = TransitVault(shredder_login, clock)
             opened.callback(destroyer.close)
-            shredder = Shredder(shreds, lifecycle, keys, wrapped, vault, destroyer, revocations, journal, clock)
+            shredder = Shredder(shreds, lifecycle, keys, wrapped, vault, destroyer, shared.revocations, journal, clock)
             opened.callback(asyncio.create_task(shredder.run()).cancel)
         leases = Leases(
-            guard, catalog, SqlLeases(database, clock), revocations, clock, longest=settings.leases.max_ttl
+            guard, catalog, SqlLeases(database, clock), shared.revocations, clock, longest=settings.leases.max_ttl
         )
         yield Broker(
             sign_in=SignIn(
-                Authentication(issuers, tokens, proofs, revocations, clock),
-                TokenExchange(issuers, tokens, proofs, revocations),
+                Authentication(issuers, tokens, proofs, shared.revocations, clock),
+                TokenExchange(issuers, tokens, proofs, shared.revocations),
                 tokens,
                 journal,
                 clock,
@@ -180,7 +183,7 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
                 clock,
                 lifetimes=Lifetimes(links.default_ttl, links.min_ttl, links.max_ttl),
                 leases=leases,
-                revocations=revocations,
+                revocations=shared.revocations,
                 moves=moves,
             ),
             batch=Batch(
@@ -193,19 +196,19 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
                 clock,
                 lifetimes=Lifetimes(links.default_ttl, links.min_ttl, links.max_ttl),
                 leases=leases,
-                revocations=revocations,
+                revocations=shared.revocations,
                 moves=moves,
             ),
             leases=leases,
-            revoke=Revoke(guard, revocations, clock),
+            revoke=Revoke(guard, shared.revocations, clock),
             streams=Streams(
                 stream_links,
                 keys,
                 objects,
                 journal,
                 clock,
-                revocations=revocations,
-                uses=SqlLinkUses(database, clock),
+                revocations=shared.revocations,
+                uses=shared.uses,
                 proofs=proofs,
             ),
             publish=Publish(guard, catalog, objects, signer, keys, pages_of, clock, link_ttl=links.max_ttl),
@@ -281,6 +284,14 @@ def _shredder_login(settings: Settings) -> VaultSettings | None:
         timeout=vault.timeout,
         patience=vault.patience,
     )
+
+
+def _redis(settings: Settings, opened: AsyncExitStack) -> "Redis | None":
+    if settings.redis is None:
+        return None
+    client = redis.connect(settings.redis.url, password_file=settings.redis.password_file)
+    opened.push_async_callback(client.aclose)
+    return client
 
 
 def _searching(settings: Settings, objects: ObjectStore) -> Searching:

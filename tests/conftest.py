@@ -24,6 +24,7 @@ from gateway.devstack.folder import StateFolder
 from gateway.devstack.network import free_ports
 from gateway.devstack.postgresql import PostgreSQL
 from gateway.devstack.process import Process
+from gateway.devstack.redis import Redis
 from gateway.devstack.stack import Description
 from gateway.devstack.vault_api import VaultApi
 from gateway.settings import VaultSettings
@@ -101,6 +102,16 @@ def postgresql(servers):
     server.wait_ready()
     yield server
     server.process.stop()
+
+
+@pytest.fixture
+def redis_server(tmp_path):
+    """A Redis of the test's own: it is there in an instant, and may be stopped, frozen and emptied."""
+    with StateFolder(tmp_path / "redis") as folder:
+        server = Redis.start(folder, port=free_ports(1)[0])
+        server.wait_ready()
+        yield server
+        server.process.stop()
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """What was revoked, in SQL, and in the memory of each instance: `ports.Revocations`.
 
 Memory is read again when it is asked and older than a second. So an idle gateway asks nothing, and no instance takes
-for good what another revoked five seconds ago: when the database does not answer for so long, we refuse.
+for good what another revoked five seconds ago: when the database does not answer for so long, we refuse. Where the
+instances can tell each other (`announcements`), memory is read again as soon as one of them revokes something.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from sqlalchemy.orm import Session
 from gateway.clock import Clock
 from gateway.errors import Revoked, StateUnavailable
 from gateway.model import Mark, Revocation
+from gateway.state.announcements import Announcements
 from gateway.state.engine import Database
 from gateway.state.models import RevocationRow
 from gateway.state.sweep import sweep
@@ -22,6 +24,8 @@ from gateway.state.sweep import sweep
 REFRESH_AFTER = timedelta(seconds=1)
 REFUSE_AFTER = timedelta(seconds=5)
 """The longest that an instance may not know of a revocation."""
+
+_TOPIC = "revoked"
 
 Latest = Mapping[Mark, datetime]
 """For each revoked mark, the last moment of issue that is revoked."""
@@ -34,9 +38,17 @@ class SqlRevocations:
         database: Where they are.
         clock: Tells which of them are over.
         monotonic: Seconds that only grow, to age what is in memory: the system's clock may be set back.
+        announcements: How instances tell each other, if they can.
     """
 
-    def __init__(self, database: Database, clock: Clock, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        announcements: Announcements | None = None,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._monotonic = monotonic
@@ -44,6 +56,10 @@ class SqlRevocations:
         self._state: tuple[int, int] | None = None
         self._read_at = float("-inf")
         self._refreshing: asyncio.Task[None] | None = None
+        self._is_outdated = False
+        self._announcements = announcements
+        if announcements is not None:
+            announcements.listen(_TOPIC, lambda _: self.look_again(), missed=self.look_again)
 
     async def check(self, marks: Sequence[Mark], *, issued_at: datetime) -> None:
         """Return if something issued then, hanging on these marks, is still good.
@@ -52,7 +68,7 @@ class SqlRevocations:
             Revoked: it is not.
             StateUnavailable: the database has not answered for five seconds.
         """
-        if self._monotonic() - self._read_at >= REFRESH_AFTER.total_seconds():
+        if self._is_outdated or self._monotonic() - self._read_at >= REFRESH_AFTER.total_seconds():
             await self._refresh()
         latest = self._latest
         if not latest:
@@ -70,16 +86,25 @@ class SqlRevocations:
             session.add(RevocationRow.of(revocation))
 
         await self._database.write(work)
-        self._read_at = float("-inf")
+        self._read_at, self._is_outdated = float("-inf"), True
+        if self._announcements is not None:
+            self._announcements.tell(_TOPIC)
+
+    def look_again(self) -> None:
+        """Read again before the next answer: another instance has revoked something."""
+        self._is_outdated = True
 
     async def _refresh(self) -> None:
         """Read again; of many who ask at once, one reads. While the database is away, what we know may grow old."""
+        began_before = self._refreshing is not None
         if self._refreshing is None:
             self._refreshing = asyncio.create_task(self._read())
             self._refreshing.add_done_callback(self._forget)
         try:
             # Shielded: a caller who goes away must not take it from those who wait with them.
             await asyncio.shield(self._refreshing)
+            if began_before and self._is_outdated:  # it may have been read just before the revocation came
+                await self._refresh()
         except StateUnavailable:
             if self._monotonic() - self._read_at >= REFUSE_AFTER.total_seconds():
                 raise
@@ -90,8 +115,12 @@ class SqlRevocations:
             task.exception()  # it was told to those who waited, if any still did
 
     async def _read(self) -> None:
-        began = self._monotonic()
-        state, latest = await self._database.read(self._load)
+        began, self._is_outdated = self._monotonic(), False
+        try:
+            state, latest = await self._database.read(self._load)
+        except StateUnavailable:
+            self._is_outdated = True
+            raise
         if latest is not None:
             self._state, self._latest = state, latest
         # What we know is as of when we asked, not of when the answer came.

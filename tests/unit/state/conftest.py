@@ -2,11 +2,14 @@
 
 from datetime import UTC, datetime
 
+import anyio
 import pytest
 
 from gateway.model import Push, Resource, ResourceName, Version
+from gateway.state.announcements import Announcements
 from gateway.state.catalog import SqlCatalog
 from gateway.state.engine import Database
+from gateway.state.redis import connect
 from gateway.state.schema import migrate
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -46,6 +49,38 @@ def open_database(request):
     yield open_it
     for one in made:
         one.engine.dispose()
+
+
+@pytest.fixture
+async def redis_client(redis_server):
+    """Makes clients of the test's Redis, as an instance does; password and all."""
+    made = []
+
+    def make():
+        made.append(connect(redis_server.url, password_file=redis_server.password_file))
+        return made[-1]
+
+    yield make
+    for client in made:
+        await client.aclose()
+
+
+@pytest.fixture
+def announcing(redis_client):
+    """Makes an instance that announces, for the time of a `with`."""
+    return lambda: Announcements(redis_client())
+
+
+@pytest.fixture
+def until():
+    """Waits until a condition holds."""
+
+    async def wait(condition, *, within=15):
+        with anyio.fail_after(within):
+            while not condition():  # noqa: ASYNC110  what it asks is another process's
+                await anyio.sleep(0.01)
+
+    return wait
 
 
 @pytest.fixture

@@ -171,3 +171,69 @@ async def test_who_leaves_while_it_is_read_does_not_take_it_from_the_others(inst
             leaving.cancel()
             await here.check([ADA], issued_at=time.now)
     assert refused == [1]
+
+
+async def test_with_announcements_another_instance_knows_at_once(database, revoke, time, announcing, until):
+    one, two = announcing(), announcing()
+    here, there = (
+        SqlRevocations(database, lambda: time.now, monotonic=lambda: 0.0, announcements=a) for a in (one, two)
+    )
+    async with one.running(), two.running():
+        await until(lambda: one.connected and two.connected)
+        await there.check([ADA], issued_at=time.now)
+        await here.add(revoke())
+        await until(lambda: there._is_outdated)
+        with pytest.raises(Revoked):
+            await there.check([ADA], issued_at=time.now)
+
+
+async def test_who_did_not_hear_for_a_while_reads_again_as_soon_as_they_hear(instance, revoke, time):
+    here, there = instance(), instance()
+    await there.check([ADA], issued_at=time.now)
+    await here.add(revoke())
+    await there.check([ADA], issued_at=time.now)  # what it knows is less than a second old
+    there.look_again()
+    with pytest.raises(Revoked):
+        await there.check([ADA], issued_at=time.now)
+
+
+async def test_an_announcement_while_the_database_is_away_stops_nothing(instance, time, database, monkeypatch):
+    here = instance()
+    await here.check([ADA], issued_at=time.now)
+
+    async def away(work):
+        raise StateUnavailable("away")
+
+    monkeypatch.setattr(database, "read", away)
+    here.look_again()
+    await here.check([ADA], issued_at=time.now)
+    time.advance(5)
+    with pytest.raises(StateUnavailable):
+        await here.check([ADA], issued_at=time.now)
+
+
+async def test_a_revocation_that_comes_while_memory_is_read_is_seen(instance, revoke, time, database, monkeypatch):
+    here, read = instance(), database.read
+    revoked = []
+
+    async def revoke_after_reading(work):
+        found = await read(work)
+        if not revoked:
+            revoked.append(await instance().add(revoke()))
+            here.look_again()
+        return found
+
+    monkeypatch.setattr(database, "read", revoke_after_reading)
+    outcomes = []
+
+    async def check():
+        try:
+            await here.check([ADA], issued_at=time.now)
+            outcomes.append("good")
+        except Revoked:
+            outcomes.append("revoked")
+
+    async with anyio.create_task_group() as group:
+        for _ in range(2):
+            group.start_soon(check)
+    assert outcomes == ["good", "revoked"]  # the second joined a reading that was over too early
