@@ -12,6 +12,8 @@ from gateway.client.answers import (
     ResourceSummary,
     Rotation,
 )
+from gateway.client.asynchronous import AsyncGateway
+from gateway.client.cache import DiskCache
 from gateway.client.dpop import ProofKey
 from gateway.client.gateway import Gateway
 from gateway.client.limits import LinkLimits
@@ -23,7 +25,9 @@ from gateway.client.reference import Reference
 from gateway.client.tokens import Credential, StaticToken, TokenSource
 
 __all__ = [
+    "AsyncGateway",
     "Credential",
+    "DiskCache",
     "FileLink",
     "Gateway",
     "LeaseInfo",

@@ -1,6 +1,7 @@
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import pytest
 
 from gateway.client.bulk import BulkTransport, Span
