@@ -30,7 +30,7 @@ def _awaited(method: Callable[Concatenate[Gateway, P], T]) -> _Awaited[P, T]:
     """Make a method to be awaited of one that blocks."""
 
     @wraps(method)
-    async def call(self: "AsyncGateway", *args: P.args, **kwargs: P.kwargs) -> T:
+    async def call(self: "AsyncGateway", /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.call(method, self.sync, *args, **kwargs)
 
     return call
@@ -40,7 +40,7 @@ def _transfer(method: Callable[Concatenate[Gateway, P], T]) -> _Awaited[P, T]:
     """Make a method to be awaited of one that takes a while, and stop it when it is cancelled."""
 
     @wraps(method)
-    async def call(self: "AsyncGateway", *args: P.args, **kwargs: P.kwargs) -> T:
+    async def call(self: "AsyncGateway", /, *args: P.args, **kwargs: P.kwargs) -> T:
         transfer = _Transfer(partial(method, self.sync, *args, **kwargs))
         try:
             return await to_thread.run_sync(transfer.run, abandon_on_cancel=True, limiter=self.limiter)
@@ -57,7 +57,7 @@ def _streamed(method: Callable[Concatenate[Gateway, P], Iterator[T]], *, at_a_ti
     """Make an asynchronous iterator, which fetches so many items for each turn."""
 
     @wraps(method)
-    async def stream(self: "AsyncGateway", *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T, None]:
+    async def stream(self: "AsyncGateway", /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T, None]:
         items = await self.call(method, self.sync, *args, **kwargs)
         while batch := await self.call(list, islice(items, at_a_time)):
             for item in batch:

@@ -269,7 +269,7 @@ class Gateway:
         """Yield the journal's own lines after a sequence number, without their ends."""
         return self._connection.lines("/v1/audit/events", after=after, limit=limit)
 
-    def audit_search(self, **asked: Param) -> answers.Json:
+    def audit_search(self, /, **asked: Param) -> answers.Json:
         """Return a page of audit events, as `GET /v1/audit/events:search` answers to these parameters."""
         found = self._connection.get("/v1/audit/events:search", **asked)
         return answers.read(dict, found, self.url)
