@@ -201,6 +201,9 @@ class ObjectStore(Protocol):
     async def delete(self, key: str) -> None:
         """Delete the object; nothing happens if it is gone."""
 
+    async def delete_all(self, keys: Sequence[str]) -> None:
+        """Delete these objects, at most 1,000; nothing happens to those that are gone."""
+
     def stream(self, key: str, *, start: int, end: int) -> AsyncIterator[bytes]:
         """Yield the bytes `start` (inclusive) to `end` (exclusive), in chunks of any size. Raises `NotFound`."""
 
@@ -443,8 +446,8 @@ ReadBack = Callable[[SealedFile], None]
 class ReencryptionStore(Protocol):
     """Re-encryptions, at most one of a resource, and where the objects are that they have moved."""
 
-    async def start(self, wanted: Reencryption) -> Reencryption:
-        """Start it in place of one that has ended, or return the one that has not."""
+    async def start(self, wanted: Reencryption) -> bool:
+        """Start it in place of one that has ended; tell whether it was so."""
 
     async def find(self, resource_id: str) -> Reencryption | None:
         """Return the resource's re-encryption, if there is one."""

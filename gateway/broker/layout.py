@@ -4,13 +4,12 @@
 def object_key_in_bucket(resource_id: str, object_id: str) -> str:
     """Return the S3 key of an encrypted file.
 
-    A copy that was encrypted anew lies elsewhere, by its epoch, where nothing else is looked for.
+    A copy that was encrypted anew lies beside it, under its epoch.
 
     >>> object_key_in_bucket("a1", "b2/0"), object_key_in_bucket("a1", "b2/0@3")
-    ('r/a1/o/b2/0', 'r/a1/e/3/b2/0')
+    ('r/a1/o/b2/0', 'r/a1/o/b2/0@3')
     """
-    first, _, epoch = object_id.partition("@")
-    return f"r/{resource_id}/e/{epoch}/{first}" if epoch else f"r/{resource_id}/o/{object_id}"
+    return f"r/{resource_id}/o/{object_id}"
 
 
 def object_prefix(resource_id: str) -> str:

@@ -44,13 +44,13 @@ class Reencrypt:
                 bytes_per_second=bytes_per_second,
             )
             grant.facts["epoch"] = wanted.epoch
-            started = await self._jobs.start(wanted)
-            if started != wanted:
+            if not await self._jobs.start(wanted):
+                job = await self._require(resource)
                 raise Conflict(
-                    f"{name} is being moved to epoch {started.epoch}: {started.state}.",
+                    f"{name} is being moved to epoch {job.epoch}: {job.state}.",
                     hint=f"'gateway keys reencrypt {name} --follow' shows how far it is.",
                 )
-            return started
+            return wanted
 
     async def show(self, caller: Caller, name: ResourceName) -> Reencryption:
         """Return how far the newest one is.

@@ -304,8 +304,7 @@ class Reencryptor:
     async def _settle(self, job: Reencryption) -> None:
         """Drop the old copies: no link to one is good any more."""
         while ids := await self._jobs.old_copies(job.resource_id, limit=_AT_ONCE):
-            for object_id in ids:
-                await self._objects.delete(object_key_in_bucket(job.resource_id, object_id))
+            await self._objects.delete_all([object_key_in_bucket(job.resource_id, object_id) for object_id in ids])
             await self._jobs.drop_copies(job.resource_id, ids)
             if not await self._hold(job):
                 return

@@ -24,14 +24,15 @@ class SqlReencryptions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def start(self, wanted: Reencryption) -> Reencryption:
-        """Start it in place of one that has ended, or return the one that has not."""
+    async def start(self, wanted: Reencryption) -> bool:
+        """Start it in place of one that has ended; tell whether it was so."""
 
-        def work(session: Session) -> Reencryption:
+        def work(session: Session) -> bool:
             row = session.get(ReencryptionRow, wanted.resource_id, with_for_update=True)
             if row is not None and row.state in _UNDER_WAY:
-                return row.value()
-            return session.merge(ReencryptionRow.of(wanted)).value()
+                return False
+            session.merge(ReencryptionRow.of(wanted)).held_until = None
+            return True
 
         return await self._database.write(work)
 
@@ -187,8 +188,8 @@ class RecentMoves(SqlReencryptions):
             await self._refresh()
         return await super().current(resource_id, object_ids) if resource_id in self._touched else {}
 
-    async def start(self, wanted: Reencryption) -> Reencryption:
-        """Start it in place of one that has ended, or return the one that has not; known here at once."""
+    async def start(self, wanted: Reencryption) -> bool:
+        """Start it in place of one that has ended; tell whether it was so. It is known here at once."""
         started = await super().start(wanted)
         self._read_at = float("-inf")
         return started

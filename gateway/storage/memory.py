@@ -43,6 +43,11 @@ class MemoryObjectStore:
         """Delete the object; nothing happens if it is gone."""
         self._objects.pop(key, None)
 
+    async def delete_all(self, keys: Sequence[str]) -> None:
+        """Delete these objects; nothing happens to those that are gone."""
+        for key in keys:
+            await self.delete(key)
+
     async def stream(self, key: str, *, start: int, end: int) -> AsyncIterator[bytes]:
         """Yield the bytes `start` (inclusive) to `end` (exclusive), as far as the object goes. Raises `NotFound`."""
         if start < end and (part := (await self.get(key))[start:end]):

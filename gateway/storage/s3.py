@@ -135,6 +135,11 @@ class S3ObjectStore:
         with _wrapped("delete an object", key):
             await self._store.delete_async(_checked(key))
 
+    async def delete_all(self, keys: Sequence[str]) -> None:
+        """Delete these objects, at most 1,000; nothing happens to those that are gone."""
+        with _wrapped("delete objects", keys[0] if keys else ""):
+            await self._store.delete_async([_checked(key) for key in keys])
+
     async def stream(self, key: str, *, start: int, end: int) -> AsyncIterator[bytes]:
         """Yield the bytes `start` (inclusive) to `end` (exclusive), as far as the object goes. Raises `NotFound`."""
         if start >= end:

@@ -122,6 +122,16 @@ async def test_a_listing_has_everything_below_the_prefix_and_nothing_else(store)
     assert [entry async for entry in store.list("r/three/")] == []
 
 
+async def test_what_was_deleted_is_gone_and_deleting_it_again_does_nothing(store):
+    keys = ["d/0", "d/0@2", "d/kept"]
+    for key in keys:
+        await store.put(key, b"x")
+    for _ in range(2):
+        for key in keys[:2]:
+            await store.delete(key)
+        assert [found.key async for found in store.list("d/")] == ["d/kept"]
+
+
 async def test_parts_join_in_the_order_of_their_etags(place):
     parts = [secrets.token_bytes(MIN_PART_BYTES), secrets.token_bytes(MIN_PART_BYTES + 1), b"the end"]
     upload_id = await place.store.start_multipart("r/joined")

@@ -31,15 +31,17 @@ async def test_without_a_job_there_is_nothing(jobs, resource, now):
 
 
 async def test_a_job_under_way_is_not_begun_again(jobs, wanted):
-    assert await jobs.start(wanted) == wanted
-    assert await jobs.start(replace(wanted, epoch=3)) == wanted
+    assert await jobs.start(wanted)
+    assert not await jobs.start(replace(wanted, epoch=3))
+    assert await jobs.find(wanted.resource_id) == wanted
 
 
 async def test_one_that_has_ended_gives_way_to_the_next(jobs, wanted, now):
     await jobs.start(wanted)
     await jobs.take("me", now=now, until=now + MINUTE)
     await jobs.update(replace(wanted, state=ReencryptionState.DONE), "me", until=now)
-    assert (await jobs.start(replace(wanted, epoch=3))).epoch == 3
+    assert await jobs.start(replace(wanted, epoch=3))
+    assert (await jobs.find(wanted.resource_id)).epoch == 3
     assert await jobs.take("me", now=now, until=now + MINUTE) is not None
 
 
