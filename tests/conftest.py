@@ -17,6 +17,7 @@ from pathlib import Path
 import boto3
 import psycopg
 import pytest
+import secret_scan
 from botocore.config import Config
 
 from gateway.devstack import configuration
@@ -65,6 +66,7 @@ def start_stack(config):
         environment=None,
         folder=REPOSITORY,
     )
+    secret_scan.watch(config, folder)
 
 
 @pytest.fixture(scope="session")

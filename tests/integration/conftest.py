@@ -7,7 +7,6 @@ breaks something starts a gateway for itself with `start_gateway`. All of them d
 import asyncio
 import contextlib
 import os
-import re
 import secrets
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import psutil
 import pytest
+from secret_scan import secrets_in
 
 from gateway.audit.chain import verify
 from gateway.audit.entry import read_entry
@@ -204,22 +204,6 @@ def serve(file, url):
         ),
         file.parent,
     )
-
-
-SECRETS = {
-    "a JWT": rb"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}",
-    "an Authorization header's value": rb"(?i)\b(?:bearer|dpop) [\w.-]{20,}",
-    "a presigned link": rb"X-Amz-(?:Signature|Credential|Security-Token)=",
-    "a stream link": rb"/d/[\w-]{32,}",
-    "32 bytes in base64": rb"(?<![\w+/=.-])(?:[\w-]{43}|[A-Za-z0-9+/]{43}=)(?![\w+/=-])",
-    "Vault's token": rb"\bhv[sb]\.\w{20,}|\b[sb]\.\w{24,}",
-}
-"""What a secret of ours looks like, wherever it came from."""
-
-
-def secrets_in(content):
-    """Say what kinds of secrets are in what a gateway wrote."""
-    return [kind for kind, form in SECRETS.items() if re.search(form, content)]
 
 
 def check_what_was_written(served):

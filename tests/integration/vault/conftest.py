@@ -2,10 +2,8 @@
 
 import os
 import secrets
-import shutil
 import ssl
 import subprocess
-import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -102,10 +100,9 @@ class OwnBao:
 
 
 @pytest.fixture(scope="module")
-def own_bao():
+def own_bao(tmp_path_factory):
     """An OpenBao with its own disk, set up by `infra/vault/setup`. Whoever breaks it mends it."""
-    folder = Path(tempfile.mkdtemp(prefix="gateway-own-bao-"))
-    with StateFolder(folder) as state:
+    with StateFolder(tmp_path_factory.mktemp("own-bao") / "state") as state:
         ports = tuple(free_ports(2))
         bao = OpenBao.start(state, port=ports[0], cluster_port=ports[1])
         own = OwnBao(state, ports, bao, bao.open())
@@ -114,7 +111,6 @@ def own_bao():
             yield own
         finally:
             own.stop()
-    shutil.rmtree(folder)
 
 
 @dataclass(frozen=True)
