@@ -116,7 +116,7 @@ def redis_server(tmp_path):
         server.process.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_schema(postgresql):
     """Makes an empty schema of a random name in PostgreSQL, and returns the URL whose tables are there."""
 

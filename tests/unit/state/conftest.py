@@ -1,16 +1,19 @@
 """A migrated database. Every test that takes `database` runs on every kind that `database_url` lists."""
 
+import shutil
 from datetime import UTC, datetime
 
 import anyio
 import pytest
+from sqlalchemy import delete
 
 from gateway.model import Push, Resource, ResourceName, Version
 from gateway.state.announcements import Announcements
 from gateway.state.catalog import SqlCatalog
 from gateway.state.engine import Database
+from gateway.state.models import Base
 from gateway.state.redis import connect
-from gateway.state.schema import migrate
+from gateway.state.schema import SchemaSupportRow, migrate
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -31,7 +34,40 @@ def postgresql_url(new_schema):
 
 
 @pytest.fixture(params=["sqlite_url", "postgresql_url"])
+def empty_url(request):
+    """A database without tables."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session")
+async def migrated_file(tmp_path_factory):
+    """A file of SQLite with all tables, to be copied: migrating takes longer than most tests."""
+    file = tmp_path_factory.mktemp("sqlite") / "gateway.db"
+    made = Database(f"sqlite:///{file}")
+    await migrate(made)
+    await made.close()
+    return file
+
+
+@pytest.fixture(scope="session")
+async def migrated_schema(postgresql, new_schema):
+    """A schema of PostgreSQL with all tables, which each test empties."""
+    url = new_schema()
+    made = Database(url, password_file=postgresql.password_file)
+    await migrate(made)
+    await made.close()
+    return url
+
+
+@pytest.fixture
+def copied_url(sqlite_url, migrated_file, tmp_path):
+    shutil.copy(migrated_file, tmp_path / "gateway.db")
+    return sqlite_url
+
+
+@pytest.fixture(params=["copied_url", "migrated_schema"], ids=["sqlite", "postgresql"])
 def database_url(request):
+    """A database with all tables; empty once `database` has been opened."""
     return request.getfixturevalue(request.param)
 
 
@@ -86,6 +122,20 @@ def until():
 @pytest.fixture
 async def database(open_database, database_url):
     opened = open_database(database_url)
+
+    def empty(session):
+        for table in reversed(Base.metadata.sorted_tables):
+            if table.name != SchemaSupportRow.__tablename__:
+                session.execute(delete(table))
+
+    await opened.write(empty)
+    return opened
+
+
+@pytest.fixture
+async def own_database(open_database, empty_url):
+    """A database with all tables, which the test may change."""
+    opened = open_database(empty_url)
     await migrate(opened)
     return opened
 

@@ -18,7 +18,8 @@ async def test_a_database_without_tables_is_not_healthy(sqlite_url):
     await database.close()
 
 
-async def test_a_database_of_a_newer_gateway_is_refused_and_left_alone(database):
+async def test_a_database_of_a_newer_gateway_is_refused_and_left_alone(own_database):
+    database = own_database
     await database.write(lambda session: session.execute(text("UPDATE alembic_version SET version_num = '9999'")))
     await database.write(lambda session: session.execute(text("UPDATE schema_support SET oldest = '9999'")))
     with pytest.raises(StateUnavailable, match="9999") as refused:
@@ -28,8 +29,8 @@ async def test_a_database_of_a_newer_gateway_is_refused_and_left_alone(database)
         await SqlCatalog(database).check()
 
 
-async def test_instances_that_start_together_migrate_once(open_database, database_url):
-    instances = [open_database(database_url) for _ in range(4)]
+async def test_instances_that_start_together_migrate_once(open_database, empty_url):
+    instances = [open_database(empty_url) for _ in range(4)]
     async with anyio.create_task_group() as group:
         for instance in instances:
             group.start_soon(schema.migrate, instance)
@@ -40,8 +41,8 @@ async def test_instances_that_start_together_migrate_once(open_database, databas
         await instance.close()
 
 
-async def test_a_failed_migration_leaves_nothing_behind(open_database, database_url, monkeypatch):
-    database = open_database(database_url)
+async def test_a_failed_migration_leaves_nothing_behind(open_database, empty_url, monkeypatch):
+    database = open_database(empty_url)
 
     def fail_after_the_tables(connection):
         Base.metadata.tables["resources"].create(connection)

@@ -71,7 +71,8 @@ def newer(monkeypatch, tmp_path):
     return be_newer
 
 
-async def test_a_gateway_whose_columns_are_gone_is_refused_by_name(database, newer):
+async def test_a_gateway_whose_columns_are_gone_is_refused_by_name(own_database, newer):
+    database = own_database
     with newer(("8000", OURS, EXPAND), ("9000", "8000", CONTRACT)):
         await migrate(database)
     for refused in (migrate(database), SqlCatalog(database).check()):
@@ -80,10 +81,10 @@ async def test_a_gateway_whose_columns_are_gone_is_refused_by_name(database, new
 
 
 async def test_an_older_gateway_works_on_while_a_newer_one_changes_the_tables(
-    open_database, database_url, database, newer, new_resource
+    open_database, empty_url, own_database, newer, new_resource
 ):
+    database, starting = own_database, open_database(empty_url)
     old = SqlCatalog(database)
-    starting = open_database(database_url)
     digits = "0123456789abcdef"
 
     async def go_on():
@@ -122,9 +123,9 @@ def value_for(column):
 
 
 @pytest.mark.parametrize(("before", "after"), NEIGHBOURS)
-async def test_what_the_gateway_before_writes_fits_after_a_migration(open_database, database_url, before, after):
+async def test_what_the_gateway_before_writes_fits_after_a_migration(open_database, empty_url, before, after):
     """A table's columns as they were are written to as the table is now."""
-    database = open_database(database_url)
+    database = open_database(empty_url)
 
     def upgrade(session, revision):
         config = schema._config()
