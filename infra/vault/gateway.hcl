@@ -10,6 +10,14 @@ path "transit/keys/gateway-*" {
   allowed_parameters = { "type" = ["aes256-gcm96"], "min_decryption_version" = [] }
 }
 
+# Those that sign are retired by who rotates them (rotation.hcl).
+path "transit/keys/gateway-tokens/*" {
+  capabilities = ["deny"]
+}
+path "transit/keys/gateway-checkpoints/*" {
+  capabilities = ["deny"]
+}
+
 # Generate data keys, open them, and move them to a KEK's newest version.
 path "transit/datakey/plaintext/gateway-*" {
   capabilities = ["update"]

@@ -7,6 +7,7 @@ breaks something starts a gateway for itself with `start_gateway`. All of them d
 import asyncio
 import contextlib
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -102,6 +103,8 @@ class Relay:
         self._server = None
         self._flows = set()
         self._budget = None
+        self.asked = set()
+        """The method and path, below /v1/, of each request to Vault that came this way."""
 
     def join(self):
         """Relay from now on."""
@@ -153,6 +156,8 @@ class Relay:
 
     async def _copy(self, reader, writer, *, counted=False):
         while data := await reader.read(1 << 16):
+            if not counted and (request := re.match(rb"([A-Z]+) /v1/(\S+) HTTP/", data)):
+                self.asked.add((request[1].decode(), request[2].decode()))
             if counted and self._budget is not None:
                 self._budget -= len(data)
                 if self._budget < 0:
