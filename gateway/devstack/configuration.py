@@ -29,6 +29,13 @@ def for_stack(stack: Description, *, folder: Path, port: int, policies: Path, bu
             "shredder_role_id_file": str(stack.role_id_file.with_name("vault-shredder-role-id")),
             "shredder_secret_id_file": str(stack.role_id_file.with_name("vault-shredder-secret-id")),
         },
+        "rotation": {
+            "vault": {
+                "address": stack.vault,
+                "role_id_file": str(stack.role_id_file.with_name("vault-rotation-role-id")),
+                "secret_id_file": str(stack.role_id_file.with_name("vault-rotation-secret-id")),
+            },
+        },
         "storage": {
             "endpoint": stack.s3,
             "bucket": bucket or stack.bucket,

@@ -130,7 +130,7 @@ def prepare_vault(bao: OpenBao, folder: StateFolder) -> None:
     Raises:
         ProcessFailed: it failed; the message ends with what it said.
     """
-    arguments = [] if folder.secret_file("vault-shredder-secret-id").exists() else [folder.subfolder("secrets")]
+    arguments = [] if folder.secret_file("vault-rotation-secret-id").exists() else [folder.subfolder("secrets")]
     done = subprocess.run(
         ["/bin/bash", programs.shipped("infra/vault/setup"), *arguments],
         env={

@@ -42,6 +42,9 @@ _AWAY = {
 }
 """Status codes that say nothing of the request (Vault's API documentation, and `sys/health`'s)."""
 
+_TOO_OLD = "less than the minimum encryption key version"
+"""What transit says, with a 500, of a version that may no longer sign: it is about the request, and Vault is well."""
+
 _T = TypeVar("_T")
 
 
@@ -213,6 +216,8 @@ def _http_of(settings: VaultSettings, where: str) -> requests.Session:
         """Name what says nothing of the request, before hvac reads it as an error of the request."""
         if response.status_code not in _AWAY:
             return
+        if response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR and _TOO_OLD in response.text:
+            raise InvalidRequest(_TOO_OLD, errors=[_TOO_OLD])
         response.close()
         raise VaultUnavailable(
             f"{where} {_AWAY[response.status_code]} (HTTP {response.status_code}).",

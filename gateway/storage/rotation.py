@@ -7,9 +7,9 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import boto3
 from botocore.config import Config
@@ -20,6 +20,10 @@ from gateway.ports import StorageCredentials
 from gateway.settings import StorageSettings
 from gateway.storage.credentials import read_credentials
 
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_FORBIDDEN = 403
 SETTLE = timedelta(seconds=5)
 """In which every gateway that reads the files has taken the new credential up."""
 
@@ -27,9 +31,47 @@ SETTLE = timedelta(seconds=5)
 class _Iam(Protocol):
     """What we ask of IAM, by boto3's names; without a user's name it is about the caller's own."""
 
+    def list_access_keys(self) -> dict[str, Any]: ...
+
     def create_access_key(self) -> dict[str, Any]: ...
 
     def delete_access_key(self, *, AccessKeyId: str) -> dict[str, Any]: ...  # noqa: N803 -- IAM's own
+
+
+class AccessKeys:
+    """The access keys of the user that the gateway is to S3, who may make and delete their own. It blocks."""
+
+    def __init__(self, storage: StorageSettings) -> None:
+        self._storage = storage
+
+    def ids(self, by: StorageCredentials) -> dict[str, datetime | None]:
+        """Return the ids of all, and when each was made, where S3 says so. Raises `StorageUnavailable`."""
+        try:
+            found = _client(self._storage, by).list_access_keys()["AccessKeyMetadata"]
+        except (BotoCoreError, ClientError, KeyError) as error:
+            raise _refused("list access keys", error) from error
+        return {one["AccessKeyId"]: one.get("CreateDate") for one in found}
+
+    def create(self, by: StorageCredentials) -> StorageCredentials:
+        """Make another one. Raises `StorageUnavailable`."""
+        return _create(_client(self._storage, by))
+
+    def delete(self, access_key_id: str, by: StorageCredentials) -> None:
+        """Delete one. Raises `StorageUnavailable`."""
+        _delete(_client(self._storage, by), access_key_id)
+
+    def opens(self, credentials: StorageCredentials) -> bool:
+        """Tell whether S3 takes these credentials for the bucket. Raises `StorageUnavailable` if it does not answer."""
+        client: S3Client = _connect("s3", self._storage, credentials)
+        try:
+            client.list_objects_v2(Bucket=self._storage.bucket, MaxKeys=1)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == _FORBIDDEN:
+                return False
+            raise _refused("list the bucket", error) from error
+        except BotoCoreError as error:
+            raise _refused("list the bucket", error) from error
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +111,14 @@ def rotate_signer(storage: StorageSettings, *, sleep: Callable[[float], None] = 
 
 
 def _client(storage: StorageSettings, credentials: StorageCredentials) -> _Iam:
-    client: _Iam = boto3.client(
-        "iam",
-        endpoint_url=storage.iam_endpoint or storage.endpoint,
+    client: _Iam = _connect("iam", storage, credentials)
+    return client
+
+
+def _connect(service: Literal["iam", "s3"], storage: StorageSettings, credentials: StorageCredentials) -> Any:  # noqa: ANN401 -- either of two that have nothing in common
+    return boto3.client(
+        service,
+        endpoint_url=(storage.iam_endpoint if service == "iam" else None) or storage.endpoint,
         region_name=storage.region,
         aws_access_key_id=credentials.access_key_id,
         aws_secret_access_key=credentials.secret_access_key,
@@ -81,7 +128,6 @@ def _client(storage: StorageSettings, credentials: StorageCredentials) -> _Iam:
             retries={"mode": "standard", "total_max_attempts": 3},
         ),
     )
-    return client
 
 
 def _create(iam: _Iam) -> StorageCredentials:
