@@ -75,15 +75,6 @@ class RedisSettings(_Section):
     """Read again for each connection, so that it can be replaced while we run."""
 
 
-class RedisSettings(_Section):
-    """Redis, by which many instances learn of each other at once. None of them needs it to serve."""
-
-    url: str = Field(pattern=r"^rediss?://[^\s]+$")
-    """`rediss://[USER@]HOST[:PORT][/NUMBER][?ssl_ca_certs=FILE]`. No password."""
-    password_file: Path | None = None
-    """Read again for each connection, so that it can be replaced while we run."""
-
-
 class VaultSettings(_Section):
     """Vault or OpenBao, and who we are to it. Files with secrets are read again when they change."""
 
@@ -433,7 +424,6 @@ class Settings(BaseSettings):
 
     server: ServerSettings = ServerSettings()
     state: StateSettings = StateSettings()
-    redis: RedisSettings | None = None
     redis: RedisSettings | None = None
     vault: VaultSettings
     keys: KeySettings = KeySettings()
