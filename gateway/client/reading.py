@@ -14,7 +14,7 @@ from gateway.client.python_errors import python_errors
 from gateway.client.ranges import read_ranges
 from gateway.client.reference import Reference
 from gateway.client.remote import RemoteObject
-from gateway.client.shared import Options, Pins, session_of
+from gateway.client.shared import Options, Pins, close_sessions, session_of
 from gateway.model import LinkMode, ResourceName
 
 Bounds = int | Sequence[int | None] | None
@@ -42,6 +42,12 @@ class ReadingFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has
     def __reduce__(self) -> tuple[Any, ...]:
         # A worker in another process reads the versions that we read, whatever happened to the tags meanwhile.
         return _remake, (type(self), self.storage_args, self.storage_options, dict(self._session.pins))
+
+    @classmethod
+    def clear_instance_cache(cls) -> None:
+        """Forget all instances, and close the connections that they shared."""
+        super().clear_instance_cache()
+        close_sessions()
 
     @property
     def gateway(self) -> Gateway:

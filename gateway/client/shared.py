@@ -79,6 +79,12 @@ class Session:
         """Let the names of a resource, or all, be asked for anew."""
         self._own.forget(resource)
 
+    def close(self) -> None:
+        """Close this process's connections, and forget everything; the next call begins anew."""
+        process, self._process = self._process, None
+        if process is not None and process.pid == os.getpid():
+            process.gateway.close()
+
     @property
     def _own(self) -> "_Process":
         if self._process is None or self._process.pid != os.getpid():
@@ -153,3 +159,9 @@ def session_of(options: Options) -> Session:
     """Return the session of these options as the environment is now. File systems in other threads get the same."""
     environment = Environment.read()
     return _sessions.setdefault((options, environment), Session(options, environment))
+
+
+def close_sessions() -> None:
+    """Close what all file systems of this process share."""
+    while _sessions:
+        _sessions.popitem()[1].close()

@@ -156,7 +156,8 @@ class Api:
         }
 
     def resources(self, match, query, body):
-        names = sorted(self.sim.versions)
+        wanted = "/".join(query[one][0] for one in ("kind", "namespace") if query.get(one))
+        names = [name for name in sorted(self.sim.versions) if name.startswith(wanted)]
         return {
             "resources": [{"name": n, "description": "", "latest": self.version(n, "latest")[1]} for n in names],
             "next": None,

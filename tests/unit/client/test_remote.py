@@ -1,9 +1,11 @@
 import io
 import os
 import zipfile
+from contextlib import ExitStack
 
 import pytest
 
+from gateway.client import DiskCache, Gateway, StaticToken
 from gateway.errors import CiphertextTampered, ContentMismatch, InvalidPath, UnknownPath, WrongKey
 from gateway.model import LinkMode
 
@@ -75,3 +77,55 @@ def test_a_link_has_what_opens_it_only_if_it_is_direct(sim, gateway):
     assert (len(direct.object_key), stream.object_key) == (32, None)
     assert "signature" not in repr(direct)
     assert "object_key" not in repr(direct)
+
+
+class TestCached:
+    """A second reader, in another process or run, fetches nothing that the first one has."""
+
+    @pytest.fixture
+    def reading(self, gateway, tmp_path):
+        with ExitStack() as opened:
+
+            def open_file():
+                token = StaticToken("made-up-token")
+                other = opened.enter_context(Gateway(gateway.url, token_source=token, cache=DiskCache(tmp_path)))
+                return other.content(other.snapshot(NAME), "a.bin").read
+
+            yield open_file
+
+    def test_a_spoilt_entry_is_fetched_again(self, sim, reading, tmp_path):
+        content = os.urandom(3 * SEGMENT)
+        sim.publish(NAME, {"a.bin": content})
+        assert reading()(0, 3 * SEGMENT) == content
+        for entry in tmp_path.rglob("*/*"):
+            if entry.stat().st_size == SEGMENT:
+                entry.write_bytes(bytes(SEGMENT))
+        assert reading()(0, 3 * SEGMENT) == content
+        before = sim.asked("GET", "^/s3/")
+        assert reading()(0, 3 * SEGMENT) == content
+        assert sim.asked("GET", "^/s3/") == before
+
+    def test_what_s3_has_spoilt_is_not_kept(self, sim, reading, tmp_path):
+        content = os.urandom(2 * SEGMENT)
+        sim.publish(NAME, {"a.bin": content})
+        before = sim.objects.copy()
+        sim.spoil(NAME, "a.bin", lambda data: data[:500] + bytes([data[500] ^ 1]) + data[501:])
+        with pytest.raises(CiphertextTampered):
+            reading()(0, 10)
+        sim.objects.update(before)
+        assert reading()(0, 10) == content[:10]
+
+    def test_nothing_is_readable_on_the_disk(self, sim, reading, tmp_path):
+        sim.publish(NAME, {"a.bin": b"digits" * 1000})
+        assert reading()(0, 6000) == b"digits" * 1000
+        assert not [file for file in tmp_path.rglob("*") if file.is_file() and b"digits" in file.read_bytes()]
+
+    def test_each_segment_is_fetched_once_and_the_gateway_asked_each_time(self, sim, reading):
+        content = os.urandom(4 * SEGMENT)
+        sim.publish(NAME, {"a.bin": content})
+        assert reading()(SEGMENT + 10, SEGMENT + 20) == content[SEGMENT + 10 : SEGMENT + 20]
+        assert reading()(0, 4 * SEGMENT) == content  # what lies before and behind
+        asked, links = sim.asked("GET", "^/s3/"), sim.asked("POST", "links$")
+        assert reading()(2 * SEGMENT, 3 * SEGMENT) == content[2 * SEGMENT : 3 * SEGMENT]
+        assert sim.asked("GET", "^/s3/") == asked
+        assert sim.asked("POST", "links$") > links

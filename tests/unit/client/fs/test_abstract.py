@@ -2,7 +2,6 @@
 
 from contextlib import nullcontext
 
-import fsspec
 import pytest
 from fsspec.tests.abstract import AbstractFixtures
 from fsspec.tests.abstract.copy import AbstractCopyTests
@@ -31,11 +30,9 @@ class Fixtures(AbstractFixtures):
     _10_files_with_hashed_names = in_one_version(AbstractFixtures._10_files_with_hashed_names)
 
     @pytest.fixture
-    def fs(self, sim, gateway, monkeypatch):
-        monkeypatch.setenv("GATEWAY_URL", gateway.url)
-        monkeypatch.setenv("GATEWAY_TOKEN", "made-up-token")
+    def fs(self, sim, fs):
         sim.publish(NAME, {"README.md": b"A version has at least one file."})
-        return fsspec.filesystem("gateway", skip_instance_cache=True)
+        return fs
 
     @pytest.fixture
     def fs_path(self):
