@@ -47,6 +47,7 @@ from gateway.broker.rotate import Rotate
 from gateway.broker.shred import Shredding
 from gateway.broker.shredder import Shredder
 from gateway.broker.sign_in import SignIn
+from gateway.broker.signer_watch import SignerWatch
 from gateway.broker.streams import Streams
 from gateway.catalog.cache import PageCache, Pages
 from gateway.client.rewriter import read_back, rewrite
@@ -123,8 +124,8 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         stream_links = LinkKeys(keys, wrapped, clock, base_url=settings.server.public_url, settle=settle)
         guard = Guard(policies, journal, clock)
         watch = PolicyWatch(policies, journal, clock)
-        opened.callback(asyncio.create_task(watch.run()).cancel)
-        opened.callback(asyncio.create_task(notary.run()).cancel)
+        for beside in (watch, SignerWatch(credentials, journal, clock), notary):
+            opened.callback(asyncio.create_task(beside.run()).cancel)
         holdings = Holdings(
             settings.audit.instance,
             SqlHoldings(database, clock),
@@ -203,6 +204,7 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
             revoke=Revoke(guard, shared.revocations, clock),
             streams=Streams(
                 stream_links,
+                catalog,
                 keys,
                 objects,
                 journal,

@@ -206,6 +206,7 @@ def served(  # noqa: PLR0913  # the same
     sent: int,
     version: Version | None = None,
     failure: str | None = None,
+    trace_id: str = "",
 ) -> Object:
     """Return the event of bytes that left through a stream link, whole or not (Datastore Activity: Read).
 
@@ -220,6 +221,7 @@ def served(  # noqa: PLR0913  # the same
         sent: How many bytes of plaintext left.
         version: The version that was read.
         failure: The code of the error that ended the stream early.
+        trace_id: The caller's trace, 32 hex digits.
     """
     event = ocsf.base(
         EventClass.DATASTORE,
@@ -236,7 +238,8 @@ def served(  # noqa: PLR0913  # the same
         | {
             "type_id": 2,
             "databucket": databucket,
-            "unmapped": {"bytes_sent": sent, "range": {"start": start, "end": end}},
+            "unmapped": {"bytes_sent": sent, "range": {"start": start, "end": end}}
+            | ({"trace_uid": trace_id} if trace_id else {}),  # OCSF's profile for traces is not this class's
         }
     )
 
@@ -309,6 +312,24 @@ def policies_refused(fault: GatewayError, *, digest: str, at: datetime) -> Objec
     )
 
 
+def signer_replaced(*, before: str, now: str, at: datetime) -> Object:
+    """Return the event of our own access key at S3 being another (Account Change: Password Change).
+
+    Direct links that the one before signed are good for as long as S3 takes it.
+
+    Args:
+        before: The id of the access key that signed until now; it is no secret.
+        now: The id of the one that signs from now on.
+        at: When we saw it.
+    """
+    message = f"Direct links are signed with S3's access key {now} now; {before} signed them before."
+    event = ocsf.base(EventClass.ACCOUNT, 3, Status.SUCCESS, at=at, message=message)
+    return event | {
+        "user": {"name": "gateway", "domain": "s3", "type_id": 4, "type": "Service", "credential_uid": ocsf.text(now)},
+        "unmapped": {"replaced": ocsf.text(before)},
+    }
+
+
 def account_disabled(  # noqa: PLR0913  # one for each thing that the event says
     by: Principal, issuer: str, whom: str, *, at: datetime, request_id: str, source_ip: str, frozen_until: datetime
 ) -> Object:
@@ -316,18 +337,19 @@ def account_disabled(  # noqa: PLR0913  # one for each thing that the event says
 
     Args:
         by: Who took it back.
-        issuer: The alias of the issuer whose account it is.
-        whom: The account's name or subject there.
+        issuer: The alias of the issuer whose account it is; empty if it is not known.
+        whom: The account's name or subject there, or whose of several they are.
         at: When.
         request_id: The request's id.
         source_ip: Where it came from.
         frozen_until: Until when they are given nothing new.
     """
-    message = f"{by.name} revoked all that {issuer}/{whom} was given."
+    account = f"{issuer}/{whom}" if issuer else whom
+    message = f"{by.name} revoked all that {account} was given."
     event = ocsf.base(EventClass.ACCOUNT, 5, Status.SUCCESS, at=at, request_id=request_id, message=message)
     return event | {
         "actor": ocsf.actor(by),
-        "user": {"name": ocsf.text(whom), "domain": issuer, "type_id": 0},
+        "user": {"name": ocsf.text(whom), "type_id": 0} | ({"domain": issuer} if issuer else {}),
         "src_endpoint": ocsf.endpoint(source_ip),
         "unmapped": {"frozen_until": ocsf.milliseconds(frozen_until)},
     }

@@ -26,7 +26,7 @@ _MAX_TEXT = 2048
 class EventClass(Enum):
     """An event class: its uid, its caption, and its activities by number."""
 
-    ACCOUNT = (3001, "Account Change", {5: "Disable"})
+    ACCOUNT = (3001, "Account Change", {3: "Password Change", 5: "Disable"})
     AUTHENTICATION = (3002, "Authentication", {1: "Logon"})
     FINDING = (2004, "Detection Finding", {1: "Create"})
     LIFECYCLE = (6002, "Application Lifecycle", {3: "Start", 4: "Stop", 8: "Update"})

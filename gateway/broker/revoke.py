@@ -19,9 +19,6 @@ LOGINS_KEPT = timedelta(days=400)
 """Longer than issuers' tokens should live; `max_token_age` in an issuer's settings sees to it that they do not."""
 MAX_FREEZE = timedelta(days=30)
 
-_ACCOUNTS = frozenset({RevocationKind.PRINCIPAL, RevocationKind.SUBJECT})
-"""What is somebody's account at an issuer."""
-
 _LOGINS = frozenset({RevocationKind.SUBJECT, RevocationKind.TOKEN, RevocationKind.CLIENT, RevocationKind.ISSUER})
 
 _ID = r"[0-9a-f]{32}"
@@ -103,14 +100,14 @@ class Revoke:
             revocation = revocation_of(kind, checked, at=now, by=caller.principal, freeze=freeze, before=before)
             grant.facts["freeze_seconds"] = int(freeze.total_seconds())
             await self._revocations.add(revocation)
-            if kind in _ACCOUNTS:
+            if kind in _LOGINS or kind is RevocationKind.PRINCIPAL:
                 grant.consequences.append(_disabled(caller, revocation, at=self._clock()))
             return revocation
 
 
 def _disabled(caller: Caller, revocation: Revocation, *, at: datetime) -> Mapping[str, object]:
-    """Return the event of somebody's account being shut out."""
-    issuer, _, whom = revocation.value.partition("/")
+    """Return the event of an account, or of several, being shut out."""
+    issuer, whom = _accounts(revocation)
     origin = caller.origin
     return event.account_disabled(
         caller.principal,
@@ -121,3 +118,16 @@ def _disabled(caller: Caller, revocation: Revocation, *, at: datetime) -> Mappin
         source_ip=origin.source_ip,
         frozen_until=revocation.issued_before,
     )
+
+
+def _accounts(revocation: Revocation) -> tuple[str, str]:
+    """Return the issuer of the accounts that a revocation shuts out, and whose they are."""
+    alias, _, name = revocation.value.partition("/")
+    match revocation.kind:
+        case RevocationKind.ISSUER:
+            return alias, "everybody"
+        case RevocationKind.CLIENT:
+            return alias, f"everybody at the client {name}"
+        case RevocationKind.TOKEN:
+            return "", f"the holder of the token {revocation.value}"
+    return alias, name

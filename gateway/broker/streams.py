@@ -2,13 +2,13 @@
 
 import hmac
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 
 import anyio
 
 from gateway.audit import event
-from gateway.broker.access import Origin
+from gateway.broker.access import Origin, resource_facts
 from gateway.broker.layout import object_key_in_bucket
 from gateway.broker.links import StreamLinksSource
 from gateway.broker.pages import LOST_HINT
@@ -20,8 +20,8 @@ from gateway.identity.encoding import decode_base64url
 from gateway.keys.datakeys import DataKeys
 from gateway.keys.derive import object_key
 from gateway.links.claims import StreamClaims
-from gateway.model import AccessRequest, Decision, Mark, Outcome, marks_of
-from gateway.ports import EventJournal, LinkUses, ObjectStore, Revocations
+from gateway.model import AccessRequest, Decision, Mark, Outcome, Resource, Version, marks_of
+from gateway.ports import CatalogStore, EventJournal, LinkUses, ObjectStore, Revocations
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,15 @@ class _Use:
     end: int
     origin: Origin
     outcome: Outcome = field(default=Outcome.ALLOW, kw_only=True)
+    about: Resource | None = field(default=None, kw_only=True)
+    version: Version | None = field(default=None, kw_only=True)
 
     @property
     def request(self) -> AccessRequest:
         """What the link was issued for."""
         grant = self.claims.grant
         resource = f"{grant.resource}/v{grant.version}/{grant.file.path}"
-        return AccessRequest(grant.principal, "gateway:ReadFile", resource)
+        return AccessRequest(grant.principal, "gateway:ReadFile", resource, resource_facts(self.about))
 
     @property
     def decision(self) -> Decision:
@@ -53,6 +55,7 @@ class Streams:
     def __init__(
         self,
         stream_links: StreamLinksSource,
+        catalog: CatalogStore,
         keys: DataKeys,
         objects: ObjectStore,
         journal: EventJournal,
@@ -63,6 +66,7 @@ class Streams:
         proofs: Proofs,
     ) -> None:
         self._stream_links = stream_links
+        self._catalog = catalog
         self._keys = keys
         self._objects = objects
         self._journal = journal
@@ -94,7 +98,7 @@ class Streams:
             await self._revocations.check(_marks(claims), issued_at=claims.issued_at)
             nonce = await self._prove(claims.grant.restrictions.key, call, proof)
         except GatewayError as error:
-            await self._refuse(_Use(claims, 0, 0, origin), error)
+            await self._refuse(await self._use_of(claims, 0, 0, origin), error)
             raise
         return claims, nonce
 
@@ -120,7 +124,7 @@ class Streams:
             IntegrityError: the object is not what was written.
             StorageUnavailable, VaultUnavailable: a part is away.
         """
-        use = _Use(claims, start, end, origin)
+        use = await self._use_of(claims, start, end, origin)
         try:
             await self._take(claims, start, end)
         except GatewayError as error:
@@ -134,6 +138,15 @@ class Streams:
             await self._journal.append(self._served(use, 0, error.code))
             raise
         return self._counted(use, first, plaintext)
+
+    async def _use_of(self, claims: StreamClaims, start: int, end: int, origin: Origin) -> _Use:
+        """Return a use with what its events say of the resource; without the database they say less, and it works."""
+        grant = claims.grant
+        about = version = None
+        with suppress(GatewayError):
+            about = await self._catalog.find_resource(grant.resource)
+            version = await self._catalog.find_version(about, number=grant.version) if about else None
+        return _Use(claims, start, end, origin, about=about, version=version)
 
     async def _take(self, claims: StreamClaims, start: int, end: int) -> None:
         """Take a use of the link for these bytes."""
@@ -152,7 +165,7 @@ class Streams:
 
     async def note_unread(self, claims: StreamClaims, origin: Origin) -> None:
         """Record the use of a link that sends no bytes: a HEAD, or a condition that did not hold."""
-        await self._journal.append(self._served(_Use(claims, 0, 0, origin), 0))
+        await self._journal.append(self._served(await self._use_of(claims, 0, 0, origin), 0))
 
     async def _plaintext(self, claims: StreamClaims, start: int, end: int) -> AsyncGenerator[bytes, None]:
         grant, file = claims.grant, claims.grant.file
@@ -199,8 +212,10 @@ class Streams:
             at=self._clock(),
             request_id=use.origin.request_id,
             source_ip=use.origin.source_ip,
+            version=use.version,
             facts={"mode": "stream", "bytes": use.end - use.start},
             intent=True,
+            trace_id=use.origin.trace_id,
         )
 
     def _served(self, use: _Use, sent: int, failure: str | None = None) -> Mapping[str, object]:
@@ -213,7 +228,9 @@ class Streams:
             start=use.start,
             end=use.end,
             sent=sent,
+            version=use.version,
             failure=failure,
+            trace_id=use.origin.trace_id,
         )
 
 

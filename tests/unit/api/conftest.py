@@ -233,6 +233,7 @@ class House:
         }
         streams = Streams(
             stream_links,
+            self.catalog,
             self.keys,
             self.objects,
             self.journal,

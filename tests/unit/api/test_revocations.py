@@ -98,9 +98,18 @@ async def test_a_moment_that_is_to_come_or_has_no_zone_is_refused(digits, more):
     assert (await revoke(digits, kind="resource", value=DIGITS, **more)).status_code in {400, 422}
 
 
-@pytest.mark.parametrize(("kind", "told"), [("principal", [["people", "ada"]]), ("resource", [])])
-async def test_an_account_that_is_shut_out_is_an_account_change(digits, kind, told):
-    value = {"principal": "people/ada", "resource": DIGITS}[kind]
+@pytest.mark.parametrize(
+    ("kind", "value", "told"),
+    [
+        ("principal", "people/ada", [("people", "ada")]),
+        ("subject", "people/1", [("people", "1")]),
+        ("issuer", "people", [("people", "everybody")]),
+        ("client", "people/web", [("people", "everybody at the client web")]),
+        ("token", "jti-1", [(None, "the holder of the token jti-1")]),
+        ("resource", DIGITS, []),
+    ],
+)
+async def test_an_account_that_is_shut_out_is_an_account_change(digits, kind, value, told):
     assert (await revoke(digits, kind=kind, value=value)).status_code == 201
     changes = [one for one in await digits.events() if one["class_uid"] == 3001]
-    assert [[one["user"]["domain"], one["user"]["name"]] for one in changes] == told
+    assert [(one["user"].get("domain"), one["user"]["name"]) for one in changes] == told

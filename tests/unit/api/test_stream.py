@@ -7,8 +7,11 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from gateway.api.dependencies import came_from
+from gateway.broker.access import Origin
 from gateway.client.dpop import ProofKey
-from gateway.model import marks_of
+from gateway.errors import StateUnavailable
+from gateway.model import ResourceName, marks_of
 
 pytestmark = pytest.mark.anyio
 
@@ -279,6 +282,28 @@ class TestAnswers:
         served = (await digits.events())[-1]
         assert served["unmapped"] == {"bytes_sent": 10, "range": {"start": 10, "end": 20}}
         assert served["authorizations"][0]["policy"]["name"].startswith("link#")
+
+    async def test_each_use_names_its_trace_the_version_and_how_sensitive_it_is(self, digits):
+        resource = await digits.catalog.find_resource(ResourceName.parse("dataset/vision/digits"))
+        await digits.catalog.change_resource_tags(resource, put={"sensitivity": "restricted"}, remove=[])
+        url, trace = await digits.stream_link(), "0af7651916cd43dd8448eb211c80319c"
+        digits.app.dependency_overrides[came_from] = lambda: Origin("req-2", "10.1.2.3", secure=True, trace_id=trace)
+        await digits.follow(url)
+        intended, served = (await digits.events())[-2:]
+        assert intended["trace"]["uid"] == served["unmapped"]["trace_uid"] == trace
+        for thing in (intended["resources"][0], served["databucket"]):
+            assert thing["version"] == "v1"
+            assert thing["tags"] == [{"name": "sensitivity", "value": "restricted"}]
+
+    async def test_a_link_is_served_without_the_database_and_its_event_says_less(self, digits, monkeypatch):
+        url = await digits.stream_link()
+
+        async def away(*_, **__):
+            raise StateUnavailable("away")
+
+        monkeypatch.setattr(type(digits.catalog), "find_resource", away)
+        assert (await digits.follow(url)).status_code == 200
+        assert "version" not in (await digits.events())[-1]["databucket"]
 
     async def test_a_link_ends_with_its_token_and_says_so(self, digits):
         person = digits.people["ada"]

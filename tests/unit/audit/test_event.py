@@ -24,6 +24,7 @@ from gateway.audit.event import (
     refused_link,
     refused_login,
     served,
+    signer_replaced,
     uid_of,
 )
 from gateway.errors import AccessDenied, InvalidPolicy, LinkExpired, UnknownPath, WrongAudience
@@ -83,6 +84,9 @@ def every_kind(*, ada, trainer, reading, allow, deny, third_version, origin, noo
         policies_changed(digest="ab" * 32, at=noon),
         policies_refused(InvalidPolicy("a.json:1:2: no such key"), digest="ab" * 32, at=noon),
         account_disabled(ada, "people", "ivan", frozen_until=noon, **origin),
+        account_disabled(ada, "", "the holder of a token", frozen_until=noon, **origin),
+        signer_replaced(before="AKIAOLD", now="AKIANEW", at=noon),
+        served(reading, allow, version=third_version, trace_id="0af7651916cd43dd8448eb211c80319c", **sent, **origin),
         finding(alert_of(ada, noon), at=noon),
         finding(alert_of(None, noon), at=noon),
     ]
