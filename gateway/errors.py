@@ -424,6 +424,12 @@ class ConnectionLost(StorageUnavailable):
     code = "connection-lost"
 
 
+class ObjectMoved(StorageUnavailable):
+    """An object was encrypted anew while it was read; it is read on under its new key."""
+
+    code = "object-moved"
+
+
 class IssuerUnavailable(Unavailable):
     """An issuer's discovery document or keys cannot be fetched."""
 

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from gateway.client.answers import RemoteFile
 from gateway.client.assembly import Assembly
 from gateway.client.bulk import BulkTransport
-from gateway.client.ciphertext import fetch, naming
+from gateway.client.ciphertext import naming
 from gateway.client.crew import Crew
 from gateway.client.folder import TargetFolder
-from gateway.client.fresh import FreshLinks, key_of, linked_pages
+from gateway.client.fresh import FreshLinks, linked_pages
 from gateway.client.intake import Intake
 from gateway.client.progress import Progress
 from gateway.client.selection import ALL, Selection
 from gateway.client.snapshot import PAGE, Snapshot
-from gateway.envelope import SEGMENT_BYTES, decrypt_stream
+from gateway.envelope import SEGMENT_BYTES
 from gateway.errors import ContentMismatch, IntegrityError
 from gateway.model import Version
 
@@ -198,14 +198,12 @@ def plaintext(bulk: BulkTransport, links: FreshLinks, file: RemoteFile) -> Itera
         CiphertextTampered, CiphertextTruncated: a segment is not what was written; nothing of it is released.
         ContentMismatch: all segments are good, and the whole is not the file that was published.
     """
-    link = links.link(file.path)
-    ciphertext = fetch(bulk, links, file.path)
-    digest, size = hashlib.sha256(), 0
-    for piece in decrypt_stream(key_of(link), ciphertext, key_check=link.key_check, plaintext_size=file.size):
-        digest.update(piece)
-        size += len(piece)
-        yield piece
-    if (size, digest.hexdigest()) != (file.size, file.sha256):
+    digest = hashlib.sha256()
+    with closing(Intake(bulk, check=lambda: None).segments(links, file.path)) as segments:
+        for _, piece in segments:
+            digest.update(piece)
+            yield bytes(piece)
+    if digest.hexdigest() != file.sha256:
         raise _mismatch()
 
 

@@ -11,7 +11,7 @@ from gateway.client.fresh import FreshLinks, key_of
 from gateway.client.readahead import ReadAhead
 from gateway.envelope import HEADER_BYTES, SEGMENT_BYTES, RangeDecryptor, RangePlan, plan_range, verify_key
 from gateway.envelope.pieces import Chunk, Cutter
-from gateway.errors import IntegrityError
+from gateway.errors import IntegrityError, ObjectMoved
 
 
 class RemoteObject:
@@ -22,24 +22,29 @@ class RemoteObject:
     """
 
     def __init__(self, bulk: BulkTransport, links: FreshLinks, path: str, cache: DiskCache | None = None) -> None:
-        link = links.link(path)
-        self.file = link.file
+        self.file = links.link(path).file
         """What the version says of it."""
-        self._key = key_of(link)
-        with naming(path):
-            verify_key(self._key, link.key_check)
-        self._size = link.ciphertext_size
-        # An object is written once, and its key is its own: the key's check names the ciphertext.
-        self._name = f"{link.key_check} {self._size}"
-        self._header = b""
         self._bulk = bulk
         self._links = links
         self._cache = cache
+        self._begin()
+
+    def _begin(self) -> None:
+        """Take the object as it is at this moment."""
+        link = self._links.link(self.file.path)
+        key = key_of(link)
+        with naming(self.file.path):
+            verify_key(key, link.key_check)
+        self._key, self._key_check, self._size = key, link.key_check, link.ciphertext_size
+        # An object is written once, and its key is its own: the key's check names the ciphertext.
+        self._name = f"{link.key_check} {self._size}"
+        self._header = b""
 
     def read(self, start: int, end: int) -> bytes:
         """Return the bytes `start` (inclusive) to `end` (exclusive), as far as there are any.
 
-        What the cache has spoilt is dropped, and fetched once more.
+        What the cache has spoilt is dropped, and fetched once more. If it was encrypted anew meanwhile, it is read
+        under its new key from now on.
 
         Raises:
             IntegrityError: the ciphertext is not what was written.
@@ -52,6 +57,8 @@ class RemoteObject:
         with naming(self.file.path):
             try:
                 return self._decrypt(plan)
+            except ObjectMoved:
+                self._begin()
             except IntegrityError:
                 if self._cache is None:
                     raise
@@ -74,7 +81,7 @@ class RemoteObject:
         key = f"{self._name} header"
         self._header = self._cache.get(key) or b"" if self._cache else b""
         if not self._header:
-            self._header = b"".join(fetch(self._bulk, self._links, self.file.path, start=0, end=HEADER_BYTES))
+            self._header = b"".join(self._ciphertext(0, HEADER_BYTES))
             if self._cache:
                 self._cache.put(key, self._header)
         return self._header
@@ -98,11 +105,14 @@ class RemoteObject:
             return
         start, end = indices[0] * SEGMENT_BYTES, min((indices[-1] + 1) * SEGMENT_BYTES, self._size)
         cutter, wanted = Cutter(SEGMENT_BYTES), iter(indices)
-        for chunk in fetch(self._bulk, self._links, self.file.path, start=start, end=end):
+        for chunk in self._ciphertext(start, end):
             for piece in cutter.cut(chunk):
                 yield self._keep(next(wanted), piece)
         if rest := cutter.rest():
             yield self._keep(next(wanted), rest)
+
+    def _ciphertext(self, start: int, end: int) -> Iterator[bytes]:
+        return fetch(self._bulk, self._links, self.file.path, start=start, end=end, key_check=self._key_check)
 
     def _keep(self, index: int, piece: memoryview) -> memoryview:
         if self._cache:
