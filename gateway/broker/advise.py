@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gateway.broker.access import Caller, Guard, resource_facts
+from gateway.broker.access import Caller, Guard, Origin, resource_facts
 from gateway.clock import Clock
 from gateway.errors import InvalidName
 from gateway.model import AccessRequest, Principal, Resource, ResourceName
@@ -23,17 +23,22 @@ class Advise:
     async def explain(
         self,
         caller: Caller,
-        principal: Principal,
+        principal: Principal | None,
         *,
         action: str,
         resource: str,
         context: Mapping[str, str | tuple[str, ...]],
     ) -> Explanation:
-        """Return the decision on a request that somebody might make, and why; `context` adds to what we know."""
+        """Return the decision on a request that somebody might make, and why; `context` adds to what we know.
+
+        Without a principal it is about the caller: their login, its narrowing, and where they call from.
+        """
         async with self._guard.reading(caller, "gateway:ExplainDecision", resource):
             facts = {**resource_facts(await self._find(resource)), **context}
-            known = context_of(principal, now=self._clock(), secure=True, extra=facts)
-            return explain(self._policies.current, AccessRequest(principal, action, resource, known))
+            who = principal or caller.principal
+            where = Origin("", "", secure=True) if principal else caller.origin
+            known = context_of(who, now=self._clock(), source_ip=where.source_ip, secure=where.secure, extra=facts)
+            return explain(self._policies.current, AccessRequest(who, action, resource, known))
 
     async def _find(self, resource: str) -> Resource | None:
         try:

@@ -1,4 +1,4 @@
-"""`gateway policy`: check policies, and ask what they allow. Works on local files, without a server."""
+"""`gateway policy`: check policies, and ask what they allow: local files, without a server, or those in force."""
 
 import json
 import sys
@@ -11,6 +11,8 @@ import typer
 from gateway.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gateway.model import AccessRequest, Principal
     from gateway.policy.cases import Report
     from gateway.policy.explain import Explanation
@@ -116,23 +118,43 @@ def _show_report(report: "Report") -> None:
 def explain(
     action: Annotated[str, typer.Argument(help="Such as gateway:ReadFile.")],
     resource: Annotated[str, typer.Argument(help="Such as dataset/vision/digits/v1/train.csv.")],
-    policies: Annotated[Path, typer.Option(help="The folder of policies.")] = Path("policies"),
+    policies: Annotated[
+        Path | None, typer.Option(help="The folder of policies; else ./policies.", show_default=False)
+    ] = None,
+    in_force: Annotated[
+        bool, typer.Option("--in-force", help="Ask the gateway about the policies that it decides by.")
+    ] = False,
     user: Annotated[str, typer.Option(help="Ask for this person.")] = "",
     workload: Annotated[str, typer.Option(help="Ask for this workload.")] = "",
     group: Annotated[list[str] | None, typer.Option(help="One of their groups; repeat it.")] = None,
     issuer: Annotated[str, typer.Option(help="Who vouches for them.")] = "people",
     context: Annotated[list[str] | None, typer.Option(help="A condition key, as KEY=VALUE; repeat it.")] = None,
     as_json: Json = False,
+    url: Annotated[str | None, typer.Option(help="With --in-force: the gateway.", show_default=False)] = None,
+    profile: Annotated[str | None, typer.Option(help="With --in-force: the login.", show_default=False)] = None,
 ) -> None:
     """Say which statements decide, which nearly did, and what would have to change.
 
+    With --in-force, without a user or workload, it is about yourself, by the login that you have.
+
     Example: gateway policy explain gateway:ReadFile dataset/vision/digits/v1/a.csv --user ivan --group interns
     """
-    from gateway.policy import load_policies  # noqa: PLC0415 -- each command loads its own part
-    from gateway.policy.explain import explain as explain_request  # noqa: PLC0415 -- the same
+    if in_force and policies:
+        raise InvalidInput("--policies is a local folder, and --in-force means the gateway's.", hint="Give one.")
+    if (url or profile) and not in_force:
+        raise InvalidInput("A local folder needs no gateway.", hint="Add --in-force to ask the gateway.")
+    facts = _facts(context or [])
+    if in_force:
+        from gateway.cli.in_force import explain as explain_request  # noqa: PLC0415 -- each command loads its own part
 
-    request = _request(_principal(user, workload, group or [], issuer), action, resource, context or [])
-    explanation = explain_request(load_policies(policies), request)
+        someone = _principal(user, workload, group or [], issuer) if user or workload or group else None
+        explanation = explain_request(someone, action, resource, facts, url=url, profile=profile)
+    else:
+        from gateway.policy import load_policies  # noqa: PLC0415 -- the same
+        from gateway.policy.explain import explain as explain_locally  # noqa: PLC0415 -- the same
+
+        asked = _request(_principal(user, workload, group or [], issuer), action, resource, facts)
+        explanation = explain_locally(load_policies(policies or Path("policies")), asked)
     if as_json:
         typer.echo(json.dumps(asdict(explanation) | {"advice": explanation.advice}))
     else:
@@ -148,17 +170,23 @@ def _principal(user: str, workload: str, groups: list[str], issuer: str) -> "Pri
     return Principal(issuer, user or workload, kind, user or workload, frozenset(groups))
 
 
-def _request(principal: "Principal", action: str, resource: str, context: list[str]) -> "AccessRequest":
-    from gateway.clock import utc_now  # noqa: PLC0415 -- each command loads its own part
-    from gateway.model import AccessRequest  # noqa: PLC0415 -- the same
-    from gateway.policy.context import context_of  # noqa: PLC0415 -- the same
-
+def _facts(context: list[str]) -> dict[str, tuple[str, ...]]:
     facts: dict[str, tuple[str, ...]] = {}
     for pair in context:
         key, equals, value = pair.partition("=")
         if not key or not equals:
             raise InvalidInput(f"{pair[:80]!r} is no condition key with a value.", hint="Write KEY=VALUE.")
         facts[key] = (*facts.get(key, ()), value)
+    return facts
+
+
+def _request(
+    principal: "Principal", action: str, resource: str, facts: "Mapping[str, tuple[str, ...]]"
+) -> "AccessRequest":
+    from gateway.clock import utc_now  # noqa: PLC0415 -- each command loads its own part
+    from gateway.model import AccessRequest  # noqa: PLC0415 -- the same
+    from gateway.policy.context import context_of  # noqa: PLC0415 -- the same
+
     return AccessRequest(principal, action, resource, context_of(principal, now=utc_now(), secure=True, extra=facts))
 
 

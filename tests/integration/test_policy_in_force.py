@@ -81,6 +81,39 @@ class TestExplanation:
         answer = api("ada").post("/v1/policy:explain", json={**ASK, "resource": f"{published}/v1/a.csv"})
         assert answer.status_code == 403
 
+    def test_the_command_line_asks_about_anybody(self, cli, sdk, published):
+        sdk("grace").tag_resource(published, {"sensitivity": "restricted"})
+        question = ("policy", "explain", "gateway:ReadFile", f"{published}/v1/a.csv", "--in-force")
+        inside = ("--context", "aws:SourceIp=10.0.0.1")
+        told = cli("grace", *question, "--user", "ada", "--group", "ml-research", *inside).stdout.decode()
+        assert told.startswith("explicitDeny by guardrail-restricted#RestrictedNeedsMfa")
+        assert "- A new login with amr=mfa would be enough." in told
+        job = ("--workload", "trainer", "--group", "training-jobs", "--json")
+        found = json.loads(cli("grace", *question, *job).stdout)
+        assert "workloads#ReadTrainingData" in {one["name"] for one in found["statements"]}
+        refused = cli("ada", *question, "--json")
+        assert json.loads(refused.stderr)["code"] == "access-denied"
+
+    def test_without_a_principal_it_is_about_the_login_that_asks(self, cli, published):
+        told = cli("grace", "policy", "explain", "gateway:RotateKey", published, "--in-force").stdout.decode()
+        assert told.startswith("allow by data-stewards#")
+        told = cli("grace", "policy", "explain", "gateway:PublishVersion", published, "--in-force").stdout.decode()
+        assert told.startswith("implicitDeny")
+
+    def test_a_narrowed_login_is_explained_with_its_narrowing(self, api, shared, token_for, published):
+        form = {
+            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+            "subject_token": token_for(shared, "grace"),
+            "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
+            "scope": "gateway:ExplainDecision",
+        }
+        narrow = api(None).post("/oauth2/token", data=form).json()["access_token"]
+        ask = {"action": "gateway:RotateKey", "resource": published}
+        headers = {"authorization": f"Bearer {narrow}"}
+        answer = api(None).post("/v1/policy:explain", json=ask, headers=headers).json()
+        assert answer["decision"] == "implicitDeny"
+        assert api("grace").post("/v1/policy:explain", json=ask).json()["decision"] == "allow"
+
     @pytest.mark.parametrize("principal", [{}, {"user": "ada", "workload": "trainer"}])
     def test_a_principal_is_one_thing(self, api, published, principal):
         asked = {**ASK, "principal": principal, "resource": published}

@@ -20,7 +20,9 @@ class ExplainPrincipal(Wire):
 class ExplainRequest(Wire):
     """A question to the policies in force."""
 
-    principal: ExplainPrincipal
+    principal: Annotated[
+        ExplainPrincipal | None, Field(description="Whom to ask about; else about the caller, by this very login.")
+    ] = None
     action: Annotated[str, Field(pattern=r"^gateway:[A-Za-z]{1,64}$")]
     resource: Annotated[str, Field(min_length=1, max_length=2048)]
     context: Annotated[dict[str, str | list[str]], Field(default_factory=dict, max_length=100)]
@@ -45,6 +47,7 @@ class StatementOut(Wire):
     action: bool
     resource: bool
     conditions: list[ConditionOut]
+    advice: list[str]
 
 
 class ExplanationOut(Wire):
@@ -53,6 +56,7 @@ class ExplanationOut(Wire):
     decision: str
     statements: list[str]
     policy_digest: str
+    step_up: str
     advice: list[str]
     traces: list[StatementOut]
 
@@ -63,6 +67,7 @@ class ExplanationOut(Wire):
             decision=explanation.decision.outcome,
             statements=list(explanation.decision.statements),
             policy_digest=explanation.decision.policy_digest,
+            step_up=explanation.decision.step_up,
             advice=list(explanation.advice),
             traces=[
                 StatementOut(
@@ -81,6 +86,7 @@ class ExplanationOut(Wire):
                         )
                         for one in trace.conditions
                     ],
+                    advice=list(trace.advice),
                 )
                 for trace in explanation.statements
             ],

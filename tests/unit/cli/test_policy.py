@@ -129,6 +129,15 @@ def test_explain_wants_one_principal_and_keys_with_values(more, capsys):
     assert "hint: " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [(["--in-force", "--policies", POLICIES], "Give one"), (["--url", "https://gateway.example"], "Add --in-force")],
+)
+def test_explain_asks_one_place(more, said, capsys):
+    assert main(["policy", "explain", "gateway:ReadFile", "dataset/a/b", "--user", "ada", *more]) == 10
+    assert said in capsys.readouterr().err
+
+
 def test_evaluate_loads_nothing_heavy():
     heavy = {"pydantic", "httpx", "rich.console", "cryptography", "fastapi", "sqlalchemy"}
     code = "import sys, gateway.policy.evaluate; print(*sys.modules)"
