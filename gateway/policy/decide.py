@@ -14,7 +14,7 @@ from gateway.policy.document import Dialect, Document, Statement
 from gateway.policy.grammar import read_document
 from gateway.policy.principals import answers_to
 from gateway.policy.query import Query
-from gateway.policy.stepup import logins_of
+from gateway.policy.stepup import Demands, demands_of
 from gateway.policy.uniform import is_uniform
 
 _ANYTHING = "\N{WHITE SMALL SQUARE}"
@@ -47,7 +47,7 @@ class PolicySet:
         self.digest = _digest(self.documents)
         """SHA-256 over the names and the texts of the policies, in hex."""
         self.statements = Statements(self.documents)
-        self._logins = logins_of(self.documents)
+        self._demands = demands_of(self.documents)
 
     def decide(self, request: AccessRequest) -> Decision:
         """Answer the request."""
@@ -82,10 +82,15 @@ class PolicySet:
         return (self.statements, *narrowing) if narrowing is not None else None
 
     def _step_up(self, sets: Sequence[Statements], query: Query) -> str:
-        for login in self._logins:
+        for login in self._demands_of(sets).logins():
             if judge(sets, login.after(query))[0] is Outcome.ALLOW:
                 return str(login)
         return ""
+
+    def _demands_of(self, sets: Sequence[Statements]) -> Demands:
+        """Return what the policies ask of a login, which is known, and what the narrowing beside them does."""
+        narrowing = [document for one in sets if one is not self.statements for document in one.documents]
+        return self._demands | demands_of(narrowing) if narrowing else self._demands
 
 
 def query_of(request: AccessRequest) -> Query:

@@ -1,13 +1,15 @@
 """Which stronger login would turn a denial into access (RFC 9470).
 
-Conditions on how somebody logged in can be met by logging in again. On a denial, each login that the policies ask
-for is tried in thought; the first that would be allowed is the challenge. So a challenge is never a false promise.
+Conditions on how somebody logged in can be met by logging in again. On a denial, each login that the policies and the
+token's narrowing ask for is tried in thought; the first that would be allowed is the challenge. So a challenge is never
+a false promise.
 """
 
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice, product
+from functools import reduce
+from itertools import combinations, islice, product
 
 from gateway.policy import values
 from gateway.policy.conditions import Condition
@@ -56,8 +58,49 @@ class Login:
         return Query(query.principals, query.action, query.resource, kept | facts)
 
 
-def logins_of(documents: Iterable[Document]) -> tuple[Login, ...]:
-    """Return the logins that the conditions of the documents ask for, those with one demand before those with two."""
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What conditions ask of a login.
+
+    >>> both = Demands(ages=frozenset({60, 300})) | Demands(amrs=frozenset({"mfa"}))
+    >>> [str(login) for login in both.logins()]
+    ['amr=mfa', 'max_age=300', 'max_age=60', 'amr=mfa;max_age=300', 'amr=mfa;max_age=60']
+    """
+
+    ages: frozenset[int] = frozenset()
+    acrs: frozenset[str] = frozenset()
+    amrs: frozenset[str] = frozenset()
+
+    def __or__(self, other: "Demands") -> "Demands":
+        return Demands(self.ages | other.ages, self.acrs | other.acrs, self.amrs | other.amrs)
+
+    def logins(self) -> Iterator[Login]:
+        """Yield the logins that would meet some of them, the milder first: those with one demand before those with two.
+
+        Made one by one, as a token's narrowing may ask for a thousand: whoever asked for it waits for nobody else.
+        """
+        parts = (
+            [Login(amr=method) for method in sorted(self.amrs)],
+            [Login(acr=level) for level in sorted(self.acrs)],
+            [Login(max_age=age) for age in sorted(self.ages, reverse=True)],
+        )
+        every = (
+            reduce(_joined, singles)
+            for size in range(1, len(parts) + 1)
+            for some in combinations(parts, size)
+            for singles in product(*some)
+        )
+        return islice(every, MAX_TRIES)
+
+
+def _joined(one: Login, other: Login) -> Login:
+    """Return the login that meets what both ask for, which is not the same."""
+    age = one.max_age if one.max_age is not None else other.max_age
+    return Login(max_age=age, acr=one.acr or other.acr, amr=one.amr or other.amr)
+
+
+def demands_of(documents: Iterable[Document]) -> Demands:
+    """Return what the conditions of the documents ask of a login."""
     ages: set[int] = set()
     acrs: set[str] = set()
     amrs: set[str] = set()
@@ -69,13 +112,7 @@ def logins_of(documents: Iterable[Document]) -> tuple[Login, ...]:
                 acrs.update(_words(condition))
             case "gateway:amr":
                 amrs.update(_words(condition))
-    every = product((None, *sorted(ages, reverse=True)), (None, *sorted(acrs)), (None, *sorted(amrs)))
-    logins = sorted((Login(*demands) for demands in every), key=_demands)
-    return tuple(islice(logins, 1, MAX_TRIES))  # the first demands nothing
-
-
-def _demands(login: Login) -> int:
-    return sum(demand is not None for demand in (login.max_age, login.acr, login.amr))
+    return Demands(frozenset(ages), frozenset(acrs), frozenset(amrs))
 
 
 def _conditions(documents: Iterable[Document]) -> Iterator[tuple[Effect, Condition]]:

@@ -1,6 +1,10 @@
+import json
+from dataclasses import replace
+
 import pytest
 
 from gateway.model import Outcome
+from gateway.policy.stepup import MAX_TRIES, Demands
 
 MFA = {"ForAnyValue:StringEquals": {"gateway:Amr": "mfa"}}
 FRESH = {"NumericLessThanEquals": {"gateway:AuthAge": "300"}}
@@ -63,6 +67,35 @@ def test_no_challenge_where_access_is_allowed(policies, statement, ask):
 )
 def test_no_challenge_where_no_certain_login_is_asked_for(policies, statement, ask, condition):
     assert policies(statement(Condition=condition)).decide(ask()).step_up == ""
+
+
+def narrowed(ada, **elements):
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "*"} | elements
+    return replace(ada, session_policies=(json.dumps({"Version": "2012-10-17", "Statement": [statement]}),))
+
+
+def test_no_challenge_where_a_narrowing_forbids_for_good(policies, statement, ask, ada):
+    found = policies(statement(Condition=MFA)).decide(ask(principal=narrowed(ada, Action="gateway:MoveTag")))
+    assert found.step_up == ""
+
+
+def test_a_condition_of_a_narrowing_is_a_challenge(policies, statement, ask, ada):
+    asked = ask(principal=narrowed(ada, Condition=FRESH), gateway__AuthAge="4000")
+    found = policies(statement()).decide(asked)
+    assert (found.outcome, found.step_up) == (Outcome.IMPLICIT_DENY, "max_age=300")
+
+
+def test_what_policies_and_narrowing_ask_for_is_one_challenge(policies, statement, ask, ada):
+    asked = ask(principal=narrowed(ada, Condition=FRESH), gateway__AuthAge="4000")
+    assert policies(statement(Condition=MFA)).decide(asked).step_up == "amr=mfa;max_age=300"
+
+
+def test_a_narrowing_that_asks_for_thousands_of_logins_is_tried_as_few_times_as_any(policies, statement, ask, ada):
+    many = {"StringEquals": {"gateway:Acr": [str(n) for n in range(1500)], "oidc:x": "y"}}
+    many |= {"ForAnyValue:StringEquals": {"gateway:Amr": [str(n) for n in range(1500)]}}
+    assert policies(statement()).decide(ask(principal=narrowed(ada, Condition=many))).step_up == ""
+    demands = Demands(acrs=frozenset(map(str, range(1500))), amrs=frozenset(map(str, range(1500))))
+    assert len(list(demands.logins())) == MAX_TRIES
 
 
 def test_the_mildest_challenge_is_told(policies, statement, ask):
