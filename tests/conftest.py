@@ -34,11 +34,13 @@ REPOSITORY = Path(__file__).parents[1]
 STACK_WITHIN_SECONDS = 90
 STACK_FOLDER = pytest.StashKey[Path]()
 STACK_PROCESS = pytest.StashKey[Process]()
+HOME = pytest.StashKey[str]()
 
 
 def pytest_configure(config):
     # Whoever runs the tests on a desktop keeps their own keyring as it is.
     os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
+    config.stash[HOME] = os.environ["GATEWAY_HOME"] = tempfile.mkdtemp(prefix="gateway-home-")
     is_controller = not hasattr(config, "workerinput") and bool(config.getoption("numprocesses", None))
     if is_controller and "not integration" not in config.getoption("markexpr"):
         start_stack(config)
@@ -51,6 +53,8 @@ def pytest_configure_node(node):
 
 
 def pytest_unconfigure(config):
+    if HOME in config.stash:
+        shutil.rmtree(config.stash[HOME])
     if STACK_PROCESS in config.stash:
         config.stash[STACK_PROCESS].stop()
         shutil.rmtree(config.stash[STACK_FOLDER])

@@ -28,7 +28,7 @@ from gateway.api.schemas.publishing import (
     PutLinkOut,
     UploadOut,
 )
-from gateway.api.schemas.wire import Shown
+from gateway.api.schemas.wire import Shown, base64url
 from gateway.broker.coming import KeptFile, NewFile
 from gateway.broker.publish import PART_BYTES
 from gateway.errors import InvalidInput
@@ -69,9 +69,10 @@ async def link_parts(
     broker: UseCases, caller: Authenticated, name: Named, push_id: PushId, number: ObjectNumber, body: PartsRequest
 ) -> PartsOut:
     """Link to parts of an object that is too long for one PUT."""
-    links = await broker.publish.part_links(caller, name, push_id, number, size=body.size, parts=body.parts)
+    key, links = await broker.publish.part_links(caller, name, push_id, number, size=body.size, parts=body.parts)
     return PartsOut(
-        links=[PartLinkOut(part=part, size=size, **PutLinkOut.of(link).model_dump()) for part, size, link in links]
+        object_key=base64url(key),
+        links=[PartLinkOut(part=part, size=size, **PutLinkOut.of(link).model_dump()) for part, size, link in links],
     )
 
 

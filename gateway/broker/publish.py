@@ -180,14 +180,19 @@ class Publish:
 
     async def part_links(
         self, caller: Caller, name: ResourceName, push_id: str, number: int, *, size: int, parts: Sequence[int]
-    ) -> Sequence[tuple[int, int, Link]]:
-        """Return (part number, bytes, link) for the wanted parts of an object of `size` plaintext bytes."""
+    ) -> tuple[bytes, Sequence[tuple[int, int, Link]]]:
+        """Return an object's key, for whoever goes on with it, and (number, bytes, link) of each wanted part.
+
+        `size` is that of the plaintext.
+        """
         found = await self._store.find_resource(name)
         async with self._guard.changing(caller, "gateway:PublishVersion", str(name), about=found) as grant:
             session = await self._session(caller, known(found, name), push_id)
             key, upload_id = await self._multipart(session, number)
+            data_key = await self._keys.data_key(session.resource.id, session.push.epoch)
+            opens = object_key(data_key, resource_id=session.resource.id, object_id=f"{push_id}/{number}")
             grant.facts["parts"] = len(parts)
-            return [(part, *self._part(caller, key, upload_id, size, part)) for part in parts]
+            return opens, [(part, *self._part(caller, key, upload_id, size, part)) for part in parts]
 
     def _part(self, caller: Caller, key: str, upload_id: str, size: int, part: int) -> tuple[int, Link]:
         start = (part - 1) * PART_BYTES

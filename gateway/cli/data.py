@@ -11,6 +11,7 @@ from gateway.cli.console import Json, Profile, Resource, Url, progress_bar, writ
 from gateway.cli.ranges import byte_range, closed_range
 from gateway.cli.suggest import suggesting
 from gateway.client import Gateway, LinkLimits, PushReport, Reference, RemoteFile, ResourceDetails, ResourceSummary
+from gateway.client.throttle import parse_rate
 from gateway.errors import InvalidInput
 from gateway.model import LinkMode, ResourceKind, Version, check_name, check_resource_tag
 
@@ -34,6 +35,23 @@ FileRef = Annotated[
 ]
 Lease = Annotated[str | None, typer.Option(metavar="ID", help="Ask under this lease.", show_default=False)]
 Threads = Annotated[int, typer.Option(min=1, max=64, help="Files at a time.")]
+Include = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PATTERN", help="Only files like 'train/*'; may be repeated. '*' matches '/' too."),
+]
+Exclude = Annotated[
+    list[str] | None, typer.Option(metavar="PATTERN", help="No files like '*.tmp'; may be repeated. It wins.")
+]
+Rate = Annotated[
+    int | None,
+    typer.Option(
+        "--limit-rate",
+        metavar="RATE",
+        parser=parse_rate,
+        help="Bytes a second at most, like 500K, 50M or 1.5G.",
+        show_default=False,
+    ),
+]
 
 
 def ls(
@@ -115,12 +133,17 @@ def push(
     message: Annotated[str, typer.Option("--message", "-m", help="What is new.")] = "",
     tag: Annotated[list[str] | None, typer.Option("--tag", "-t", help="A tag to move to it; may be repeated.")] = None,
     description: Annotated[str, typer.Option(help="What the resource is, when it is new.")] = "",
+    include: Include = None,
+    exclude: Exclude = None,
     threads: Threads = 8,
+    limit_rate: Rate = None,
     as_json: Json = False,
     url: Url = None,
     profile: Profile = None,
 ) -> None:
     """Encrypt and publish files as a new version: all of them, or nothing.
+
+    A push that broke off goes on where it was when it is run again within a day.
 
     Example: gateway push ./digits dataset/vision/digits -m "first release" -t prod
     """
@@ -131,7 +154,10 @@ def push(
             message=message,
             tags=tag or [],
             description=description,
+            include=include or (),
+            exclude=exclude or (),
             threads=threads,
+            limit_rate=limit_rate,
             progress=progress,
         )
     _tell_push(report, as_json=as_json)
@@ -153,14 +179,20 @@ def pull(
     folder: Annotated[
         Path | None, typer.Argument(help="Where to; else a folder of the resource's name.", show_default=False)
     ] = None,
+    include: Include = None,
+    exclude: Exclude = None,
     threads: Threads = 8,
+    limit_rate: Rate = None,
     fsync: Annotated[bool, typer.Option("--fsync", help="Wait until each file is on the disk.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Read each file back from the disk, and compare.")] = False,
     lease: Lease = None,
     as_json: Json = False,
     url: Url = None,
     profile: Profile = None,
 ) -> None:
     """Fetch, decrypt and verify files. What is there already is kept; each file appears whole or not at all.
+
+    A pull that broke off goes on where it was when it is run again.
 
     Example: gateway pull dataset/vision/digits@v3 ./digits
     """
@@ -170,7 +202,17 @@ def pull(
         suggesting(gateway, ref),
         progress_bar(f"pull {ref}", hidden=as_json) as progress,
     ):
-        report = gateway.pull(ref, target, threads=threads, fsync=fsync, progress=progress)
+        report = gateway.pull(
+            ref,
+            target,
+            include=include or (),
+            exclude=exclude or (),
+            threads=threads,
+            fsync=fsync,
+            verify=verify,
+            limit_rate=limit_rate,
+            progress=progress,
+        )
     if as_json:
         write_json({"folder": str(target), **{name: getattr(report, name) for name in report.__slots__}})
         return

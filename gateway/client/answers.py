@@ -292,6 +292,11 @@ def slots(answer: Json) -> tuple[UploadSlot, ...]:
     )
 
 
+def object_key(answer: Json) -> bytes:
+    """Parse the key of the object that links to parts are of."""
+    return _key(answer["object_key"])
+
+
 def parts(answer: Json) -> tuple[PartLink, ...]:
     """Parse links to parts."""
     return tuple(PartLink(_count(item["part"]), _count(item["size"]), _put(item)) for item in answer["links"])

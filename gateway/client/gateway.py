@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -16,18 +17,21 @@ from gateway.client.connection import Connection, Param
 from gateway.client.environment import Environment
 from gateway.client.folder import TargetFolder
 from gateway.client.fresh import FreshLinks
+from gateway.client.journal import Journal, journal_place
 from gateway.client.keys import Keys
 from gateway.client.leases import Leases
 from gateway.client.limits import UNLIMITED, LinkLimits
 from gateway.client.person import Person, asking, find_person
-from gateway.client.policy import Policies
+from gateway.client.profile import default_home
 from gateway.client.progress import Progress, Silent
 from gateway.client.pull import Pull, PullReport, plaintext
 from gateway.client.push import Others, Push, PushReport
 from gateway.client.reference import Reference
 from gateway.client.remote import RemoteObject, SeekableFile
+from gateway.client.selection import Selection
 from gateway.client.snapshot import Snapshot
 from gateway.client.source import LocalFile, find_files
+from gateway.client.throttle import Throttle
 from gateway.client.tokens import TokenSource
 from gateway.errors import InvalidPath, UnknownPath
 from gateway.model import LinkMode, ResourceKind, ResourceName, RevocationKind, Version, check_tag
@@ -71,7 +75,6 @@ class Gateway:
         self._cache = cache
         self.leases = Leases(self._connection)
         self.keys = Keys(self._connection)
-        self.policies = Policies(self._connection)
 
     @property
     def url(self) -> str:
@@ -166,13 +169,17 @@ class Gateway:
         message: str = "",
         tags: Sequence[str] = (),
         description: str = "",
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
         threads: int = THREADS,
+        limit_rate: int | None = None,
         progress: Progress | None = None,
     ) -> PushReport:
         """Publish local files as the resource's next version, which is made if it is new.
 
         One folder gives its content; several sources keep their own names. Files that the newest version has already
-        are not sent again. Whatever fails, nothing is published.
+        are not sent again. Whatever fails, nothing is published; the next push to this resource goes on where one broke
+        off, for a day. `include`, `exclude` and `limit_rate` are as for `pull`.
 
         Raises:
             VersionExists: the newest version is this very content.
@@ -180,10 +187,13 @@ class Gateway:
             LocalFileError: there is nothing to publish, or something that cannot be read or is no regular file.
         """
         places = [sources] if isinstance(sources, (str, Path)) else sources
-        files = find_files([Path(place) for place in places])
+        files = find_files([Path(place) for place in places], Selection(tuple(include), tuple(exclude)))
         tags = [check_tag(tag) for tag in tags]
-        push = Push(self._connection, _name(resource), self._bulk, progress or Silent(), threads=threads)
-        return push.run(files, message=message, tags=tags, description=description)
+        name = _name(resource)
+        journal = Journal(journal_place(default_home(), self.url, name))
+        with closing(BulkTransport(Throttle(limit_rate) if limit_rate else None)) as bulk:
+            push = Push(self._connection, name, bulk, progress or Silent(), threads=threads, journal=journal)
+            return push.run(files, message=message, tags=tags, description=description)
 
     def publish(
         self,
@@ -198,30 +208,41 @@ class Gateway:
         push = Push(self._connection, _name(resource), self._bulk, Silent(), threads=THREADS)
         return push.run(files, message=message, tags=[check_tag(tag) for tag in tags], description="", others=others)
 
-    def pull(
+    def pull(  # noqa: PLR0913 -- the options of a pull, by keyword
         self,
         reference: Referred,
         folder: str | Path,
         *,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
         threads: int = THREADS,
         fsync: bool = False,
+        verify: bool = False,
+        limit_rate: int | None = None,
         progress: Progress | None = None,
     ) -> PullReport:
         """Fetch the files that the reference names into a folder, below their own paths.
 
-        Files that are there already, byte for byte, are kept. Each file appears whole or not at all.
+        Files that are there already, byte for byte, are kept. Each file appears whole or not at all. A pull that broke
+        off goes on where it was. Of the files, those are meant that match a pattern of `include`, if there are any, and
+        none of `exclude`; `*` matches '/' too. With `verify`, each file is read back from the disk before it takes its
+        name. `limit_rate` is in bytes a second.
 
         Raises:
-            UnknownPath: the version has no file of this path or below it.
+            UnknownPath: the version has no file of this path or below it that is meant.
             DiskFull: there is no room.
             IntegrityError: a file is not what was published.
+            LocalFileError: a file cannot be written, or reads back as something else.
+            InvalidPath: this system cannot have a file of that name.
         """
         wanted = _reference(reference)
-        snapshot = self.snapshot(wanted)
-        target = TargetFolder(Path(folder), fsync=fsync)
-        report = Pull(snapshot, target, self._bulk, progress or Silent(), threads=threads).run(wanted.path)
-        if wanted.path and not report.pulled + report.kept:
-            raise _no_such_path(wanted)
+        target = TargetFolder(Path(folder), fsync=fsync, verify=verify)
+        selection = Selection(tuple(include), tuple(exclude))
+        with closing(BulkTransport(Throttle(limit_rate) if limit_rate else None)) as bulk:
+            pull = Pull(self.snapshot(wanted), target, bulk, progress or Silent(), threads=threads, selection=selection)
+            report = pull.run(wanted.path)
+        if (wanted.path or not selection.is_all) and not report.pulled + report.kept:
+            raise _no_such_path(wanted, selection)
         return report
 
     def open(self, reference: Referred, *, buffer_bytes: int = 1 << 20) -> io.BufferedReader:
@@ -301,6 +322,8 @@ def _file_reference(reference: Referred) -> Reference:
     return wanted
 
 
-def _no_such_path(wanted: Reference) -> UnknownPath:
+def _no_such_path(wanted: Reference, selection: Selection) -> UnknownPath:
     whole = Reference(wanted.resource, wanted.version)
-    return UnknownPath(f"{whole} has no file {wanted.path!r}.", hint=f"'gateway ls {whole}' lists its files.")
+    what = f"no file {wanted.path!r}" if wanted.path else "no file"
+    meant = "" if selection.is_all else " that the patterns mean"
+    return UnknownPath(f"{whole} has {what}{meant}.", hint=f"'gateway ls {whole}' lists its files.")

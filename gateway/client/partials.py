@@ -83,6 +83,11 @@ class Partials:
         return self._folder
 
 
+def is_partial(name: str) -> bool:
+    """Tell whether a folder of this name is a pull's own."""
+    return name == FOLDER or name.startswith(f"{FOLDER}-")
+
+
 def _name(file: RemoteFile) -> str:
     return hashlib.sha256(f"{file.sha256}\0{file.size}\0{file.path}".encode()).hexdigest()[:32]
 

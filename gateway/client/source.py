@@ -7,10 +7,13 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
+from gateway.client.partials import is_partial
 from gateway.client.progress import Progress, Silent
+from gateway.client.selection import ALL, Selection
 from gateway.errors import InvalidPath, LocalFileError, SourceChanged
 from gateway.model import check_path
 
@@ -35,9 +38,10 @@ class LocalFile:
 
     def sha256(self) -> str:
         """Return the hex SHA-256 of the content."""
+        buffer = memoryview(bytearray(min(self.size, _READ_BYTES)))
         with self.opened(Silent()) as content:
-            while content.read(_READ_BYTES):
-                pass
+            while missing := self.size - content.size:
+                content.fill(buffer[:missing])
         return content.hexdigest()
 
     @contextmanager
@@ -49,7 +53,7 @@ class LocalFile:
             LocalFileError: it cannot be read.
         """
         try:
-            with self.place.open("rb") as file:
+            with self.place.open("rb", buffering=0) as file:
                 self._require_same(os.fstat(file.fileno()))
                 content = Content(file, self, progress)
                 try:
@@ -75,7 +79,7 @@ class LocalFile:
 class Content:
     """An opened file that hashes and counts what is read from it."""
 
-    def __init__(self, file: BinaryIO, local: LocalFile, progress: Progress) -> None:
+    def __init__(self, file: FileIO, local: LocalFile, progress: Progress) -> None:
         self._file = file
         self._local = local
         self._progress = progress
@@ -83,31 +87,35 @@ class Content:
         self.size = 0
         """Bytes read."""
 
-    def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes; none at the end.
+    def fill(self, buffer: memoryview) -> None:
+        """Fill the buffer with what comes next.
 
         Raises:
-            SourceChanged: the file ends too early or too late. Its size is announced to S3, which would wait for more.
+            SourceChanged: the file ends too early.
             LocalFileError: it cannot be read.
         """
-        try:
-            data = self._file.read(size)
-        except OSError as error:
-            raise _unreadable(self._local.place, error) from error
-        self._digest.update(data)
-        self.size += len(data)
-        if self.size > self._local.size or (not data and self.size < self._local.size):
-            raise self._local.changed()
-        self._progress.moved(len(data))
-        return data
+        filled = 0
+        while filled < len(buffer):
+            try:
+                size = self._file.readinto(buffer[filled:])
+            except OSError as error:
+                raise _unreadable(self._local.place, error) from error
+            if not size:
+                raise self._local.changed()
+            filled += size
+        self._digest.update(buffer)
+        self.size += len(buffer)
+        self._progress.moved(len(buffer))
 
     def hexdigest(self) -> str:
         """Return the SHA-256 of what was read."""
         return self._digest.hexdigest()
 
 
-def find_files(sources: Sequence[Path]) -> list[LocalFile]:
+def find_files(sources: Sequence[Path], selection: Selection = ALL) -> list[LocalFile]:
     """Return the files to publish, sorted by path. One folder gives its content; else everything keeps its own name.
+
+    What a pull has left half done in a folder is no part of it.
 
     Raises:
         LocalFileError: there is nothing, something cannot be read, or is no regular file, such as a symbolic link.
@@ -116,7 +124,11 @@ def find_files(sources: Sequence[Path]) -> list[LocalFile]:
     found: dict[str, LocalFile] = {}
     for source in sources:
         alone = len(sources) == 1 and source.is_dir()
-        for file in _walk(source.resolve(), "" if alone else source.resolve().name, missing_as=source):
+        root = source.resolve()
+        for path, place, status in _walk(root, "" if alone else root.name, missing_as=source):
+            if not selection.takes(path):
+                continue
+            file = _regular(path, place, status)
             if file.path in found:
                 raise InvalidPath(
                     f"{file.place} and {found[file.path].place} would both be published as {file.path!r}.",
@@ -128,21 +140,28 @@ def find_files(sources: Sequence[Path]) -> list[LocalFile]:
     return [found[path] for path in sorted(found, key=str.encode)]
 
 
-def _walk(place: Path, path: str, *, missing_as: Path | None = None) -> Iterator[LocalFile]:
-    try:
-        status = place.lstat()
-        names = sorted(os.listdir(place)) if stat.S_ISDIR(status.st_mode) else []  # noqa: PTH208 -- names are all we need
-    except OSError as error:
-        raise _unreadable(missing_as or place, error) from error
-    if stat.S_ISREG(status.st_mode):
-        yield LocalFile.of(path, place, status)
-    elif not stat.S_ISDIR(status.st_mode):
+def _walk(root: Path, path: str, *, missing_as: Path) -> Iterator[tuple[str, Path, os.stat_result]]:
+    """Yield everything but folders. Without recursion: a thousand levels are deeper than Python's stack."""
+    waiting = [(path, root)]
+    while waiting:
+        path, place = waiting.pop()
+        try:
+            status = place.lstat()
+            names = os.listdir(place) if stat.S_ISDIR(status.st_mode) else []  # noqa: PTH208 -- names are all we need
+        except OSError as error:
+            raise _unreadable(missing_as if place is root else place, error) from error
+        if not stat.S_ISDIR(status.st_mode):
+            yield path, place, status
+        waiting += [(f"{path}/{name}" if path else name, place / name) for name in names if not is_partial(name)]
+
+
+def _regular(path: str, place: Path, status: os.stat_result) -> LocalFile:
+    if not stat.S_ISREG(status.st_mode):
         raise LocalFileError(
             f"{place} is {_kind(status.st_mode)}, which cannot be published.",
-            hint="Put a regular file in its place, or push a folder without it.",
+            hint="Put a regular file in its place, or leave it out with --exclude.",
         )
-    for name in names:
-        yield from _walk(place / name, f"{path}/{name}" if path else name)
+    return LocalFile.of(path, place, status)
 
 
 def _kind(mode: int) -> str:

@@ -286,7 +286,7 @@ class Api:
         for part in body["parts"]:
             size = min(step, total - (part - 1) * step)
             links.append({"part": part, "size": size, **self.put(f"{match[2]}/{match[3]}", size, part)})
-        return {"links": links}
+        return {"object_key": b64(self.sim.keys[f"{match[2]}/{match[3]}"]), "links": links}
 
     def complete(self, match, query, body):
         object_id = f"{match[2]}/{match[3]}"

@@ -132,8 +132,9 @@ class PartLinkOut(PutLinkOut):
 
 
 class PartsOut(Wire):
-    """Part links."""
+    """Part links, and the key of the object that they are of."""
 
+    object_key: str
     links: list[PartLinkOut]
 
 
