@@ -45,6 +45,10 @@ def check_name(text: str, what: str) -> str:
     return text
 
 
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+"""Nearly all paths: no segment starts with a dot, so that none is '.' or '..'."""
+
+
 def check_path(text: str) -> str:
     """Return `text` if it is a file's path inside a version: relative, NFC, '/'-separated, at most 1,024 bytes.
 
@@ -69,6 +73,8 @@ def check_path(text: str) -> str:
 
 
 def _path_fault(text: str) -> str:
+    if len(text) <= MAX_PATH_BYTES and _PLAIN_PATH.fullmatch(text):
+        return ""
     faults = (
         (text == "", "it is empty"),
         (not _encodes(text), "it is not valid Unicode"),
@@ -267,6 +273,10 @@ class Principal:
     """The ids of the tokens that this one was exchanged from, the oldest first."""
     key_thumbprint: str = ""
     """The key that must prove possession of the token (RFC 9449 6.1: `jkt`); empty for a bearer token."""
+
+    def __hash__(self) -> int:
+        """Hash a part that tells most principals apart; equality looks at all, claims and tags included."""
+        return hash((self.issuer, self.subject, self.token_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from gateway.api import (
     tree,
 )
 from gateway.api.cors import AllowOrigins
+from gateway.api.express import Express
 from gateway.api.middleware import BoundBody, Envelop
 from gateway.api.schemas.login import LoginOut
 from gateway.broker import Broker
@@ -71,6 +72,7 @@ def create_api(
     ):
         app.include_router(module.router)
     problems.install(app)
+    app.add_middleware(Express, lanes=(links.LANE, stream.LANE, batch.LANE))  # the innermost
     app.add_middleware(BoundBody, limit=max_body_bytes, long_limit=max_commit_bytes, long_path=pushes.COMMIT_PATH)
     app.add_middleware(AllowOrigins, origins=cors_origins, below=stream.PREFIX)
     app.add_middleware(Envelop)  # the outermost, so that refusals have an id and headers as well

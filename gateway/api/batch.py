@@ -1,6 +1,7 @@
 """Links by the thousand, as lines of JSON that are sent while they are signed (NDJSON)."""
 
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
@@ -8,6 +9,7 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
 from gateway.api.dependencies import Authenticated, UseCases
+from gateway.api.express import Lane
 from gateway.api.problems import RESPONSES
 from gateway.api.schemas.catalog import VersionOut
 from gateway.api.schemas.links import BatchRequest
@@ -35,6 +37,9 @@ async def issue_batch(broker: UseCases, caller: Authenticated, body: BatchReques
     """
     version, answers = await broker.batch.open(caller, body.wanted())
     return StreamingResponse(_lines(version, body.mode, answers), media_type=NDJSON)
+
+
+LANE = Lane(frozenset({"POST"}), re.compile("/v1/links:batch"), issue_batch)
 
 
 async def _lines(version: Version, mode: LinkMode, answers: AsyncGenerator[Answer, None]) -> AsyncIterator[bytes]:

@@ -38,7 +38,7 @@ async def came_from(request: Request) -> Origin:
     return Origin(
         request_id=str(request.scope["request_id"]),
         source_ip=request.client.host if request.client else "",
-        secure=request.url.scheme == "https",
+        secure=request.scope["scheme"] == "https",
         trace_id=_trace_id(request.headers.get("traceparent", "")),
     )
 

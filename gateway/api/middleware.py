@@ -1,15 +1,15 @@
 """What every request passes: an id, a bound on its body, the security headers. Plain ASGI: streams stay streams."""
 
 import re
-import secrets
 from http import HTTPStatus
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api import problems
+from gateway.unique import unique_id
 
 _SENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LENGTH = re.compile(r"[0-9]{1,18}")
@@ -23,6 +23,8 @@ SECURITY_HEADERS = {
     "x-frame-options": "DENY",
 }
 """OWASP REST Security Cheat Sheet, "Security headers". A route that sets one of these keeps its own."""
+
+_SECURITY_HEADERS = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
 
 class Envelop:
@@ -40,7 +42,7 @@ class Envelop:
             await self._app(scope, receive, send)
             return
         sent = Headers(scope=scope).get("x-request-id", "")
-        request_id = sent if _SENT_ID.fullmatch(sent) else secrets.token_hex(8)
+        request_id = sent if _SENT_ID.fullmatch(sent) else unique_id(8)
         scope["request_id"] = request_id
 
         started = False
@@ -49,12 +51,12 @@ class Envelop:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
+                headers = message.setdefault("headers", [])
+                own = {name for name, _ in headers}
+                headers += [header for header in _SECURITY_HEADERS if header[0] not in own]
+                headers.append((b"x-request-id", request_id.encode()))
                 if nonce := scope.get("dpop_nonce"):
-                    headers["dpop-nonce"] = nonce  # for the client's next proof of possession
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
+                    headers.append((b"dpop-nonce", nonce.encode()))  # for the client's next proof of possession
             await send(message)
 
         try:

@@ -79,13 +79,23 @@ def status_of(error: errors.GatewayError) -> HTTPStatus:
 
 def install(app: FastAPI) -> None:
     """Make every foreseen error of the application answer as a problem."""
-    app.add_exception_handler(errors.GatewayError, _gateway_error)
-    app.add_exception_handler(RequestValidationError, _invalid_request)
-    app.add_exception_handler(HTTPException, _http_error)
+    for kind in (errors.GatewayError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, answer_to)
 
 
-async def _gateway_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, errors.GatewayError)  # noqa: S101 -- registered for this class alone
+async def answer_to(request: Request, error: Exception) -> JSONResponse:
+    """Return the answer to a foreseen error: one of ours, an invalid request, or one that HTTP itself knows."""
+    match error:
+        case errors.GatewayError():
+            return _gateway_error(request, error)
+        case RequestValidationError():
+            return _invalid_request(request, error)
+        case HTTPException():
+            return _http_error(request, error)
+    return unexpected(request, error)
+
+
+def _gateway_error(request: Request, error: errors.GatewayError) -> JSONResponse:
     status = status_of(error)
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         return unexpected(request, error)
@@ -100,16 +110,14 @@ def _waiting_time(error: errors.GatewayError) -> dict[str, str]:
     return {"retry-after": str(max(1, math.ceil(error.retry_after.total_seconds())))}
 
 
-async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 -- registered for this class alone
+def _invalid_request(request: Request, error: RequestValidationError) -> JSONResponse:
     faults = error.errors()
     # Where and why, never the value: a caller may have put a token there. A name may be the caller's, and long.
     detail = "; ".join(f"{'.'.join(str(step)[:80] for step in f['loc'])}: {f['msg']}" for f in faults[:5])
     return answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, errors.InvalidInput.code, detail)
 
 
-async def _http_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)  # noqa: S101 -- registered for this class alone
+def _http_error(request: Request, error: HTTPException) -> JSONResponse:
     status = HTTPStatus(error.status_code)
     code = (
         errors.TooLarge.code

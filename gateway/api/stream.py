@@ -1,5 +1,6 @@
 """Stream links: `/d/<token>`, with HTTP's own semantics for ranges and conditions (RFC 9110)."""
 
+import re
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated
@@ -9,6 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from gateway.api.credentials import announce_nonce, call_of, proof_of
 from gateway.api.dependencies import Came, UseCases
+from gateway.api.express import Lane
 from gateway.api.problems import RESPONSES, answer
 from gateway.broker.access import Origin
 from gateway.broker.streams import Streams
@@ -72,6 +74,9 @@ async def follow_link(
         return Response(status_code=status, headers=headers, media_type="application/octet-stream")
     body = await _body(broker.streams, claims, span, origin)
     return StreamingResponse(body, status, headers=headers, media_type="application/octet-stream")
+
+
+LANE = Lane(frozenset({"GET", "HEAD"}), re.compile(rf"/d/(?P<token>[^/]{{1,{MAX_TOKEN_CHARS}}})"), follow_link)
 
 
 @router.api_route("/d/{token}", methods=["DELETE", "PATCH", "POST", "PUT"], include_in_schema=False)

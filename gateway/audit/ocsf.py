@@ -3,14 +3,15 @@
 Each function returns one OCSF object with the fields that we fill in, and no other: nothing is copied through.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import lru_cache
 from ipaddress import ip_address
-from secrets import token_hex
 
 from gateway import __version__
 from gateway.model import AccessRequest, Decision, Principal, PrincipalKind, Version
+from gateway.unique import unique_id
 
 VERSION = "1.8.0"
 """The schema's version, which every event names."""
@@ -77,7 +78,7 @@ def base(  # noqa: PLR0913  # one for each thing that differs
     class_uid, class_name, activities = kind.value
     status_id, status_name, severity_id = status.value
     metadata: Object = {
-        "uid": token_hex(16),
+        "uid": unique_id(16),
         "version": VERSION,
         "product": PRODUCT,
     }
@@ -124,8 +125,9 @@ def session(principal: Principal) -> Object:
     return found
 
 
-def actor(principal: Principal) -> Object:
-    """Return who did it, and who vouched for them."""
+@lru_cache(maxsize=1024)
+def actor(principal: Principal) -> Mapping[str, object]:
+    """Return who did it, and who vouched for them. The same principal acts again and again."""
     return {"user": user(principal), "session": session(principal), "idp": {"name": principal.issuer}}
 
 

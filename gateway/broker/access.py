@@ -119,8 +119,7 @@ class Guard:
         again = Grant(grant.caller, asked, self._policy.decide(asked), grant.version, dict(grant.facts))
         if again.decision.allowed and resolved != resource:
             named = replace(asked, resource=resolved)
-            decision = self._policy.decide(named)
-            if decision.outcome is Outcome.EXPLICIT_DENY:
+            if decision := self._policy.denies(named):
                 again.request, again.decision = named, decision
         return again
 
@@ -144,8 +143,7 @@ class Guard:
         if resource == grant.request.resource:
             return
         resolved = AccessRequest(grant.request.principal, grant.request.action, resource, grant.request.context)
-        decision = self._policy.decide(resolved)
-        if decision.outcome is Outcome.EXPLICIT_DENY:
+        if decision := self._policy.denies(resolved):
             grant.request, grant.decision = resolved, decision
             require(grant)
 

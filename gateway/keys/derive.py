@@ -2,9 +2,6 @@
 
 import hmac
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 KEY_BYTES = 32
 _LABEL = b"gateway object key v1"
 
@@ -20,16 +17,11 @@ def object_key(data_key: bytes, *, resource_id: str, object_id: str) -> bytes:
     Raises:
         ValueError: the data key is not 32 bytes long, or an id is empty or has a NUL, which separates them.
     """
-    if len(data_key) != KEY_BYTES:
-        raise ValueError(f"A data key has {KEY_BYTES} bytes.")
-    if not resource_id or not object_id or "\0" in resource_id + object_id:
-        raise ValueError("An id is empty or has a NUL.")
-    info = b"\0".join((_LABEL, resource_id.encode(), object_id.encode()))
-    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(data_key)
+    return ObjectKeys(data_key, resource_id).key(object_id)
 
 
 class ObjectKeys:
-    """Derives many object keys of one data key: the same keys as `object_key`, four times as quick.
+    """Derives the object keys of one data key.
 
     HKDF's extraction (RFC 5869 2.2) depends on the data key alone, and of its expansion (2.3) an object key takes one
     block.
@@ -48,7 +40,7 @@ class ObjectKeys:
             raise ValueError(f"A data key has {KEY_BYTES} bytes.")
         if not resource_id or "\0" in resource_id:
             raise ValueError("An id is empty or has a NUL.")
-        self._prk = hmac.digest(bytes(KEY_BYTES), data_key, "sha256")
+        self._prk = hmac.new(bytes(KEY_BYTES), data_key, "sha256").digest()
         self._info = b"\0".join((_LABEL, resource_id.encode(), b""))
 
     def key(self, object_id: str) -> bytes:
@@ -59,4 +51,4 @@ class ObjectKeys:
         """
         if not object_id or "\0" in object_id:
             raise ValueError("An id is empty or has a NUL.")
-        return hmac.digest(self._prk, b"%b%b\x01" % (self._info, object_id.encode()), "sha256")
+        return hmac.new(self._prk, b"%b%b\x01" % (self._info, object_id.encode()), "sha256").digest()

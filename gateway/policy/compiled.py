@@ -64,15 +64,25 @@ class Statements:
     def matching(self, query: Query) -> tuple[set[Statement], set[Statement]]:
         """Return the statements that match: those that deny, and those that allow."""
         denies, allows = set[Statement](), set[Statement]()
+        for entries in self._filed(query):
+            for entry in entries:
+                if entry.matches(query):
+                    (denies if entry.denies else allows).add(entry.statement)
+        return denies, allows
+
+    def denying(self, query: Query) -> bool:
+        """Tell whether a statement that denies matches."""
+        return any(entry.denies and entry.matches(query) for entries in self._filed(query) for entry in entries)
+
+    def _filed(self, query: Query) -> list[list[Entry]]:
+        """Return the entries that could be for the request, as they are filed."""
         index = self._index
         # Most of what a caller answers to is named by no statement.
-        filed = [index[word] for word in query.principals if word in index]
-        for start in starts_of(query.resource, self._depth) if filed else ():
-            for by_start in filed:
-                for entry in by_start.get(start, ()):
-                    if entry.matches(query):
-                        (denies if entry.denies else allows).add(entry.statement)
-        return denies, allows
+        by_word = [index[word] for word in query.principals if word in index]
+        if not by_word:
+            return []
+        starts = starts_of(query.resource, self._depth)
+        return [by_start[start] for by_start in by_word for start in starts if start in by_start]
 
 
 def _entries(statement: Statement) -> Iterator[tuple[str, Entry]]:

@@ -6,6 +6,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from gateway.model import Principal, PrincipalKind
 from gateway.policy.template import fold
@@ -28,14 +29,25 @@ def context_of(
     '2030-01-01T00:00:00Z'
     """
     facts: dict[str, str | tuple[str, ...]] = {
-        **_claims(principal.claims),
-        **{f"aws:PrincipalTag/{name}": value for name, value in principal.tags.items()},
-        **_who(principal),
-        **_login(principal, now),
-        **_when_and_where(now, source_ip, secure=secure),
+        **_standing(principal),
+        "gateway:AuthAge": _age(principal.auth_time, now),
+        **_moment(now.replace(microsecond=0)),
+        "aws:SecureTransport": "true" if secure else "false",
+        "aws:SourceIp": _source(source_ip),
         **(extra or {}),
     }
     return {key: value for key, value in facts.items() if value}
+
+
+@lru_cache(maxsize=1024)
+def _standing(principal: Principal) -> Facts:
+    """Return what holds whatever the principal asks, and whenever."""
+    return {
+        **_claims(principal.claims),
+        **{f"aws:PrincipalTag/{name}": value for name, value in principal.tags.items()},
+        **_who(principal),
+        **_login(principal),
+    }
 
 
 def _who(principal: Principal) -> Facts:
@@ -48,24 +60,30 @@ def _who(principal: Principal) -> Facts:
     }
 
 
-def _login(principal: Principal, now: datetime) -> Facts:
-    age = max(0, int((now - principal.auth_time).total_seconds())) if principal.auth_time else ""
+def _login(principal: Principal) -> Facts:
     return {
         "gateway:Acr": principal.acr or "",
         "gateway:Amr": principal.amr,
-        "gateway:AuthAge": str(age),
         "gateway:TokenBinding": "dpop" if principal.key_thumbprint else "bearer",
     }
 
 
-def _when_and_where(now: datetime, source_ip: str, *, secure: bool) -> Facts:
-    source = address(source_ip)
+def _age(since: datetime | None, now: datetime) -> str:
+    return str(max(0, int((now - since).total_seconds()))) if since else ""
+
+
+@lru_cache(maxsize=1)
+def _moment(second: datetime) -> Facts:
     return {
-        "aws:CurrentTime": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "aws:EpochTime": str(int(now.timestamp())),
-        "aws:SecureTransport": "true" if secure else "false",
-        "aws:SourceIp": str(source) if source else "",
+        "aws:CurrentTime": second.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "aws:EpochTime": str(int(second.timestamp())),
     }
+
+
+@lru_cache(maxsize=1024)
+def _source(source_ip: str) -> str:
+    source = address(source_ip)
+    return str(source) if source else ""
 
 
 def _claims(claims: Mapping[str, object]) -> Facts:

@@ -59,6 +59,14 @@ class PolicySet:
         step_up = "" if outcome is Outcome.ALLOW else self._step_up(sets, query)
         return Decision(outcome, tuple(sorted([statement.name for statement in deciding])), self.digest, step_up)
 
+    def denies(self, request: AccessRequest) -> Decision | None:
+        """Return the decision if it is an explicit deny."""
+        sets = self.sets_for(request.principal.session_policies)
+        query = query_of(request)
+        if sets is None or not any(one.denying(query) for one in sets):
+            return None
+        return self.decide(request)
+
     def decide_below(self, request: AccessRequest) -> Decision | None:
         """Return the answer to every request that differs from this one by a longer resource; None if it depends.
 

@@ -5,6 +5,7 @@ Both are sets of the same words, `<kind>:<name>`, so that matching is one set op
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.model import Principal, PrincipalKind
 from gateway.policy.findings import Refusal
@@ -27,18 +28,19 @@ class PrincipalClause:
     offset: int
 
 
-def answers_to(principal: Principal) -> list[str]:
+@lru_cache(maxsize=1024)  # the same principal asks again and again
+def answers_to(principal: Principal) -> tuple[str, ...]:
     """Return all the words that a verified principal answers to.
 
     >>> answers_to(Principal("people", "1", PrincipalKind.USER, "ada", frozenset({"ml"})))
-    ['*', 'User:ada', 'User:*', 'Issuer:people', 'Issuer:*', 'Group:*', 'Group:ml']
+    ('*', 'User:ada', 'User:*', 'Issuer:people', 'Issuer:*', 'Group:*', 'Group:ml')
     """
     kind = "User" if principal.kind is PrincipalKind.USER else "Workload"
     words = [ANYONE, f"{kind}:{principal.name}", f"{kind}:*", f"Issuer:{principal.issuer}", "Issuer:*"]
     if principal.groups:
         words.append("Group:*")
         words += ["Group:" + group for group in principal.groups]
-    return words
+    return tuple(words)
 
 
 def parse_principal(node: Node, *, negated: bool, kinds: frozenset[str]) -> PrincipalClause:

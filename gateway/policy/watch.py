@@ -27,6 +27,10 @@ class WatchedPolicies:
         """Answer by the set in force."""
         return self.current.decide(request)
 
+    def denies(self, request: AccessRequest) -> Decision | None:
+        """Return the explicit deny of the set in force, if there is one."""
+        return self.current.denies(request)
+
     def decide_below(self, request: AccessRequest) -> Decision | None:
         """Answer for all that is below a prefix, if it is one answer."""
         return self.current.decide_below(request)

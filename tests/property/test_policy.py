@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.model import AccessRequest, Principal, PrincipalKind
+from gateway.model import AccessRequest, Outcome, Principal, PrincipalKind
 from gateway.policy.decide import PolicySet
 from gateway.policy.document import Dialect
 from gateway.policy.evaluate import answer
@@ -291,6 +291,9 @@ def test_what_is_decided_once_below_a_prefix_is_what_each_would_be(statements, n
     def request(resource):
         return AccessRequest(ada, "gateway:ReadFile", resource, {"aws:UserName": "ada"})
 
+    for suffix in suffixes:
+        each = policies.decide(request(prefix + suffix))
+        assert policies.denies(request(prefix + suffix)) == (each if each.outcome is Outcome.EXPLICIT_DENY else None)
     once = policies.decide_below(request(prefix))
     if once is None:
         return

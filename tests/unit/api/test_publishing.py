@@ -362,7 +362,7 @@ async def here(house, name, path):
             "method": "POST",
             "path": path,
             "query_string": b"",
-            "headers": [(b"host", b"gateway.example.org")],
+            "headers": [(b"host", b"gateway.example.org"), (b"authorization", f"Bearer {name}".encode())],
             "scheme": "https",
             "server": ("gateway.example.org", 443),
             "client": ("10.1.2.3", 1),

@@ -7,8 +7,6 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.api.dependencies import came_from
-from gateway.broker.access import Origin
 from gateway.client.dpop import ProofKey
 from gateway.errors import StateUnavailable
 from gateway.model import ResourceName, marks_of
@@ -287,8 +285,7 @@ class TestAnswers:
         resource = await digits.catalog.find_resource(ResourceName.parse("dataset/vision/digits"))
         await digits.catalog.change_resource_tags(resource, put={"sensitivity": "restricted"}, remove=[])
         url, trace = await digits.stream_link(), "0af7651916cd43dd8448eb211c80319c"
-        digits.app.dependency_overrides[came_from] = lambda: Origin("req-2", "10.1.2.3", secure=True, trace_id=trace)
-        await digits.follow(url)
+        await digits.follow(url, traceparent=f"00-{trace}-b7ad6b7169203331-01")
         intended, served = (await digits.events())[-2:]
         assert intended["trace"]["uid"] == served["unmapped"]["trace_uid"] == trace
         for thing in (intended["resources"][0], served["databucket"]):

@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 
 from gateway.audit.canonical import encode_event
@@ -13,6 +15,7 @@ def record_of(event):
 
 def test_control_characters_do_not_reach_a_terminal(reading, allow, origin):
     event = decided(reading, allow, **origin)
+    event = copy.deepcopy(event)  # the actor is shared by all events of a principal
     event["actor"]["user"]["name"] = "a\x1b[2Jda\n\u202e"
     assert read_entry(record_of(event)).who == "a�[2Jda��"
 

@@ -23,6 +23,10 @@ class Policy:
     def decide(self, request):
         return Decision(self.outcomes.get(request.resource, Outcome.IMPLICIT_DENY))
 
+    def denies(self, request):
+        decision = self.decide(request)
+        return decision if decision.outcome is Outcome.EXPLICIT_DENY else None
+
 
 class Journal:
     """Keeps events in memory; can be made to fail."""
