@@ -6,6 +6,7 @@ a false promise.
 """
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
@@ -23,6 +24,9 @@ AUTH_AGE = "gateway:authage"
 
 MAX_TRIES = 64
 """Logins tried in thought; policies ask for a handful."""
+
+_PLAIN = re.compile(r"[!#%&'()+,\-./0-9:<=>@A-Z^_`a-z{|}~]{1,200}")
+"""One word of a challenge (RFC 6749 3.3), without what stands for something else in conditions, or between demands."""
 
 _SLACK = {
     (Effect.ALLOW, "NumericLessThan"): 1,
@@ -133,6 +137,6 @@ def _ages(effect: Effect, condition: Condition) -> Iterator[int]:
 
 
 def _words(condition: Condition) -> Iterator[str]:
-    """Yield the values that a login could have as they stand: without wildcards, variables or types."""
+    """Yield the values that a login could have, and a challenge can name, as they stand."""
     if condition.operator.base.startswith("String"):
-        yield from (text.value for text in condition.values if not any(mark in text.value for mark in "*?$"))
+        yield from (text.value for text in condition.values if _PLAIN.fullmatch(text.value))

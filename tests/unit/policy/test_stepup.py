@@ -61,6 +61,11 @@ def test_no_challenge_where_access_is_allowed(policies, statement, ask):
     [
         {"StringLike": {"gateway:Acr": "urn:*"}},
         {"Null": {"gateway:Acr": "false"}},
+        {"StringEquals": {"gateway:Acr": "a;max_age=never"}},
+        {"StringEquals": {"gateway:Acr": 'a", error="none'}},
+        {"StringEquals": {"gateway:Acr": "two words"}},
+        {"StringEquals": {"gateway:Acr": "\u00e9"}},
+        {"StringEquals": {"gateway:Acr": "x" * 201}},
         {"NumericEquals": {"gateway:AuthAge": "5"}},
         {"NumericLessThan": {"gateway:AuthAge": "0"}},
     ],
