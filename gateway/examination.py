@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
 import httpx
 
 from gateway.app import bucket_of, credentials_of
+from gateway.client.examination import Finding
 from gateway.clock import Clock, utc_now
 from gateway.errors import GatewayError, IntegrityError, LocalFileError, VaultUnavailable
 from gateway.identity.discovery import KeyDiscovery
@@ -20,16 +20,6 @@ from gateway.state.engine import Database
 from gateway.storage.s3 import S3ObjectStore
 
 _PATIENCE_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found."""
-
-    name: str
-    fault: str = ""
-    """Empty if all is well."""
-    hint: str = ""
 
 
 async def examine(config: Path, clock: Clock = utc_now) -> AsyncIterator[Finding]:
