@@ -66,7 +66,7 @@ class Kek:
     oldest: int
     """Its oldest version that still unwraps (Vault: `min_decryption_version`)."""
     made_at: Mapping[int, datetime]
-    """When each version was made."""
+    """When each version was made that may still unwrap."""
 
 
 class KeyVault(Protocol):
@@ -266,7 +266,7 @@ class CatalogStore(Protocol):
         """Return the version of this number or digest: the newest that has the digest, or the newest of all."""
 
     async def list_versions(self, resource: Resource, *, removed_since: datetime | None = None) -> Sequence[Version]:
-        """Return all versions, newest first; also those that were removed at that moment or later, if one is given."""
+        """Return all versions, newest first; also those that were removed after a moment, if one is given."""
 
     async def remove_version(self, resource: Resource, number: int, *, at: datetime, by: str) -> Version:
         """Remove a version for all who read; `latest` moves to the newest one left. Its number is never given again.

@@ -65,12 +65,11 @@ def status(
 def _show(found: KeyStatus) -> None:
     now = utc_now()
     write_rows(
-        ("KEY VERSION", "AGE", "STATE", "DATA KEYS", "OBJECTS", "BYTES"),
+        ("KEY VERSION", "AGE", "DATA KEYS", "OBJECTS", "BYTES"),
         (
             (
                 f"version {one.version}",
                 f"{(now - one.made_at).days} d",
-                "retired" if one.retired else "in force",
                 str(one.data_keys),
                 _number(one.objects),
                 _number(one.bytes),

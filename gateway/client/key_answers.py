@@ -9,11 +9,10 @@ from gateway.model import ReencryptionState, ResourceName, ShredState
 
 @dataclass(frozen=True, slots=True)
 class KekVersion:
-    """A version of a KEK, and what hangs on it."""
+    """A version of a KEK that may still open data keys, and what hangs on it."""
 
     version: int
     made_at: datetime
-    retired: bool
     data_keys: int
     objects: int | None
     """None if objects were not counted, as the bytes."""
@@ -104,7 +103,6 @@ def _kek_version(answer: Json) -> KekVersion:
     return KekVersion(
         int(answer["version"]),
         _time(answer["made_at"]),
-        bool(answer["retired"]),
         int(answer["data_keys"]),
         _maybe(answer["objects"]),
         _maybe(answer["bytes"]),

@@ -101,7 +101,9 @@ class TransitVault:
         except IntegrityError:
             return None
         made_at = {int(number): datetime.fromtimestamp(seconds, UTC) for number, seconds in answer["keys"].items()}
-        return Kek(answer["latest_version"], answer["min_decryption_version"], made_at)
+        oldest = answer["min_decryption_version"]
+        # Of versions that were retired and taken back, not every Vault forgets the others at once.
+        return Kek(answer["latest_version"], oldest, {n: made for n, made in made_at.items() if n >= oldest})
 
     async def retire_kek(self, kek: str, *, before: int) -> None:
         """Let the versions before this one unwrap nothing any more; or again, where the number is lower than it was."""

@@ -33,11 +33,10 @@ class RetirementOut(Wire):
 
 
 class KekVersionOut(Wire):
-    """A version of the KEK, and what hangs on it."""
+    """A version of the KEK that may still open data keys, and what hangs on it."""
 
     version: int
     made_at: datetime
-    retired: bool
     data_keys: int
     objects: int | None
     bytes: int | None
@@ -210,7 +209,6 @@ def _version(status: KeyStatus, number: int) -> KekVersionOut:
     return KekVersionOut(
         version=number,
         made_at=status.kek.made_at[number],
-        retired=number < status.kek.oldest,
         data_keys=len(on_it),
         objects=sum(one.objects or 0 for one in on_it) if counted else None,
         bytes=sum(one.size or 0 for one in on_it) if counted else None,

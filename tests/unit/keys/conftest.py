@@ -52,9 +52,9 @@ class MemoryVault:
         self._called("describe_kek")
         if kek not in self.keks:
             return None
-        versions = self.keks[kek]
+        versions, oldest = self.keks[kek], self.oldest.get(kek, 1)
         made_at = datetime(2026, 1, 1, tzinfo=UTC)
-        return Kek(len(versions), self.oldest.get(kek, 1), dict.fromkeys(range(1, len(versions) + 1), made_at))
+        return Kek(len(versions), oldest, dict.fromkeys(range(oldest, len(versions) + 1), made_at))
 
     async def retire_kek(self, kek, *, before):
         self._called("retire_kek")

@@ -76,5 +76,28 @@ async def test_after_rotation_old_text_opens_and_rewraps_to_the_new_version(any_
     assert (await any_vault.new_data_key(kek)).wrapped.startswith("vault:v2:")
 
 
+async def test_what_was_retired_opens_nothing_until_it_is_taken_back(any_vault, kek):
+    key = await any_vault.new_data_key(kek)
+    await any_vault.rotate_kek(kek)
+    assert sorted((await any_vault.describe_kek(kek)).made_at) == [1, 2]
+    await any_vault.retire_kek(kek, before=2)
+    described = await any_vault.describe_kek(kek)
+    assert (described.newest, described.oldest, sorted(described.made_at)) == (2, 2, [2])
+    for refused in (any_vault.unwrap(kek, key.wrapped), any_vault.rewrap(kek, key.wrapped)):
+        with pytest.raises(IntegrityError):
+            await refused
+    await any_vault.retire_kek(kek, before=1)
+    assert await any_vault.unwrap(kek, key.wrapped) == key.plaintext
+
+
+async def test_a_version_that_does_not_exist_cannot_be_the_oldest(any_vault, kek):
+    with pytest.raises(IntegrityError):
+        await any_vault.retire_kek(kek, before=9)
+
+
+async def test_a_kek_that_does_not_exist_is_none(any_vault):
+    assert await any_vault.describe_kek(f"gateway-{secrets.token_hex(16)}") is None
+
+
 async def test_a_ready_vault_passes_its_check(any_vault):
     await any_vault.check()
