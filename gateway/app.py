@@ -11,9 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
+from anyio import to_thread
 from fastapi import FastAPI
 
 from gateway.api import create_api
@@ -31,7 +33,7 @@ from gateway.broker.advise import Advise
 from gateway.broker.batch import Batch
 from gateway.broker.browse import Browse
 from gateway.broker.health import Health
-from gateway.broker.holdings import Holdings
+from gateway.broker.holdings import Holdings, Source
 from gateway.broker.key_status import DescribeKeys
 from gateway.broker.leases import Leases
 from gateway.broker.link_keys import LinkKeys
@@ -66,6 +68,7 @@ from gateway.state.engine import Database
 from gateway.state.holdings import SqlHoldings
 from gateway.state.keys import SqlWrappedKeys
 from gateway.state.leases import SqlLeases
+from gateway.state.postgresql import read_password
 from gateway.state.recent import RecentCatalog
 from gateway.state.reencryptions import RecentMoves
 from gateway.state.schema import migrate
@@ -134,6 +137,7 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
                 Secret.LINK_KEY: stream_links.holding,
                 Secret.S3_CREDENTIALS: partial(_held_credentials, credentials),
                 Secret.GATEWAY_SECRET_ID: partial(_held_login, vault),
+                **_held_passwords(settings),
             },
         )
         opened.push_async_callback(holdings.close)
@@ -336,6 +340,19 @@ def credentials_of(storage: StorageSettings) -> StorageCredentials:
         InvalidConfiguration: a secret's file cannot be read.
     """
     return read_credentials(storage)
+
+
+def _held_passwords(settings: Settings) -> dict[Secret, Source]:
+    files = {
+        Secret.DATABASE_PASSWORD: settings.state.password_file,
+        Secret.REDIS_PASSWORD: settings.redis.password_file if settings.redis else None,
+    }
+
+    async def held(secret: Secret, file: Path) -> Holding:
+        used = fingerprint(await to_thread.run_sync(read_password, file))
+        return Holding(secret, uses=used, accepts=(used,))
+
+    return {secret: partial(held, secret, file) for secret, file in files.items() if file}
 
 
 async def _held_login(vault: TransitVault) -> Holding:

@@ -471,6 +471,8 @@ class Secret(StrEnum):
     REDIS_PASSWORD = "redis-password"  # noqa: S105  the same
     GATEWAY_SECRET_ID = "gateway-secret-id"  # noqa: S105  the same
     """Half of the gateway's AppRole login to Vault."""
+    SHREDDER_SECRET_ID = "shredder-secret-id"  # noqa: S105  the same
+    """Half of the login that destroys keys."""
     ROTATION_SECRET_ID = "rotation-secret-id"  # noqa: S105  the same
     """Half of the login of who replaces all the others."""
 

@@ -356,6 +356,8 @@ class RotationSettings(_Section):
     """Its own login to Vault, which may do more than the gateway's; none where this machine replaces no secret."""
     gateway_role: str = "gateway"
     """The AppRole whose secret id is the gateway's login."""
+    shredder_role: str = "gateway-shredder"
+    """The AppRole whose secret id is the shredder's login, where there is one."""
     own_role: str = "gateway-rotation"
     """The AppRole whose secret id is its own."""
     kv_mount: str = "gateway"

@@ -12,8 +12,10 @@ from gateway.errors import InvalidConfiguration
 from gateway.keys.vault import TransitVault
 from gateway.model import Secret
 from gateway.rotation.book import Book
+from gateway.rotation.keks import Keks
 from gateway.rotation.link_key import LinkKeyRotation
 from gateway.rotation.machine import Rotation, Told
+from gateway.rotation.passwords import DatabasePassword, RedisPassword
 from gateway.rotation.probes import Probes
 from gateway.rotation.publish import Files, Kept, Publisher
 from gateway.rotation.s3 import S3Credentials
@@ -86,17 +88,32 @@ def _kinds(  # noqa: PLR0913, PLR0917  # what they are made of
     publisher: Publisher = Files() if rotation.publish == "files" else Kept(book)
     links, tokens = settings.links.max_ttl + rotation.settle, settings.tokens.lifetime + rotation.settle
     kinds: list[Kind] = [
+        Keks(transit, keys, book, clock),
         TokenKey(vault, mount, book, probes, public_url=url, overlap=tokens),
         LinkKeyRotation(transit, keys, book, probes, clock, overlap=links),
         CheckpointKey(vault, mount),
         S3Credentials(settings.storage, book, publisher, overlap=links),
     ]
+    if settings.state.password_file:
+        kinds.append(DatabasePassword(settings.state.url, settings.state.password_file, book, publisher))
+    if settings.redis and settings.redis.password_file:
+        kinds.append(RedisPassword(settings.redis.url, settings.redis.password_file, book, publisher))
     logins = {
         Secret.GATEWAY_SECRET_ID: (settings.vault, rotation.gateway_role),
+        Secret.SHREDDER_SECRET_ID: (_shredder(settings), rotation.shredder_role),
         Secret.ROTATION_SECRET_ID: (login, rotation.own_role),
     }
     return kinds + [
         SecretId(secret, vault, one, role, book, publisher)
         for secret, (one, role) in logins.items()
-        if one.auth == "approle"  # others log in with what their platform keeps fresh
+        if one and one.auth == "approle"  # others log in with what their platform keeps fresh
     ]
+
+
+def _shredder(settings: Settings) -> VaultSettings | None:
+    keys = settings.keys
+    if keys.shredder_role_id_file is None:
+        return None
+    files = {"role_id_file": keys.shredder_role_id_file, "secret_id_file": keys.shredder_secret_id_file}
+    mount = settings.vault.auth_mount if settings.vault.auth == "approle" else None
+    return settings.vault.model_copy(update={"auth": "approle", "auth_mount": mount} | files)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, event
+from sqlalchemy import URL, Connection, Dialect, Engine, event
 
 from gateway.errors import StateUnavailable
 
@@ -40,16 +40,40 @@ def _own_options(url: URL) -> tuple[str, ...]:
 
 
 def read_password_at_each_connect(engine: Engine, file: Path) -> None:
-    """Let the engine read the password anew for every connection that it makes: it may be replaced while we run."""
+    """Let the engine read the password anew for every connection that it makes: it may be replaced while we run.
+
+    The one that was good before is tried as well, as the file may have the new one before the server has.
+    """
+    good = ""
 
     @event.listens_for(engine, "do_connect")
-    def _(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> None:
-        try:
-            parameters["password"] = file.read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise StateUnavailable(
-                f"The database's password cannot be read from {file}.", hint="Name it in state.password_file."
-            ) from error
+    def _(dialect: Dialect, _record: object, arguments: Any, parameters: dict[str, Any]) -> Any:  # noqa: ANN401
+        nonlocal good
+        new = read_password(file)
+        # The new one again, as the server may have come to it after our first try.
+        for password in (new, good, new) if good not in {"", new} else (new,):
+            try:
+                connection = dialect.connect(*arguments, **parameters | {"password": password})
+            except dialect.loaded_dbapi.OperationalError as error:
+                refusal = error
+            else:
+                good = password
+                return connection
+        raise refusal
+
+
+def read_password(file: Path) -> str:
+    """Return the password in a file.
+
+    Raises:
+        StateUnavailable: it cannot be read.
+    """
+    try:
+        return file.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StateUnavailable(
+            f"The database's password cannot be read from {file}.", hint="Name it in state.password_file."
+        ) from error
 
 
 class Cord:

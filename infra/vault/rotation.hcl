@@ -40,7 +40,7 @@ path "transit/verify/gateway-checkpoints" {
   capabilities = ["update"]
 }
 
-# Make secret ids of the gateway's login and of this one, and destroy them.
+# Make secret ids of the gateway's login, the shredder's and this one, and destroy them.
 path "auth/approle/role/gateway/secret-id" {
   capabilities = ["update", "list"]
 }
@@ -54,6 +54,21 @@ path "auth/approle/role/gateway/secret-id-accessor/lookup" {
   capabilities = ["update"]
 }
 path "auth/approle/role/gateway/secret-id-accessor/destroy" {
+  capabilities = ["update"]
+}
+path "auth/approle/role/gateway-shredder/secret-id" {
+  capabilities = ["update", "list"]
+}
+path "auth/approle/role/gateway-shredder/secret-id/lookup" {
+  capabilities = ["update"]
+}
+path "auth/approle/role/gateway-shredder/secret-id/destroy" {
+  capabilities = ["update"]
+}
+path "auth/approle/role/gateway-shredder/secret-id-accessor/lookup" {
+  capabilities = ["update"]
+}
+path "auth/approle/role/gateway-shredder/secret-id-accessor/destroy" {
   capabilities = ["update"]
 }
 path "auth/approle/role/gateway-rotation/secret-id" {

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import boto3
+import psycopg
 import pytest
 from botocore.config import Config
 
@@ -69,6 +70,7 @@ def prepare_vault(operator, name, folder):
     mine = {
         "transit/": f"{name}/",
         "role/gateway/": f"role/{name}/",
+        "role/gateway-shredder/": f"role/{name}-shredder/",
         "role/gateway-rotation/": f"role/{name}-rotation/",
         '"gateway/': f'"{name}-kv/',
     }
@@ -77,7 +79,8 @@ def prepare_vault(operator, name, folder):
     for key, kind in (("tokens", "ecdsa-p256"), ("links", "aes256-gcm96"), ("checkpoints", "ed25519")):
         operator.write(f"{name}/keys/gateway-{key}", type=kind)
     logins = {}
-    for policy, role in (("gateway", name), ("rotation", f"{name}-rotation")):
+    roles = {"gateway": name, "shredder": f"{name}-shredder", "rotation": f"{name}-rotation"}
+    for policy, role in roles.items():
         text = (POLICIES / f"{policy}.hcl").read_text()
         for usual, own in mine.items():
             text = text.replace(usual, own)
@@ -89,10 +92,12 @@ def prepare_vault(operator, name, folder):
         logins[policy] = {"address": operator.address} | {what: str(file) for what, file in files.items()}
     return {
         "vault": logins["gateway"] | {"transit_mount": name},
+        "keys": {f"shredder_{what}": logins["shredder"][what] for what in ("role_id_file", "secret_id_file")},
         "rotation": {
             "vault": logins["rotation"],
-            "gateway_role": name,
-            "own_role": f"{name}-rotation",
+            "gateway_role": roles["gateway"],
+            "shredder_role": roles["shredder"],
+            "own_role": roles["rotation"],
             "kv_mount": f"{name}-kv",
         },
     }
@@ -111,6 +116,7 @@ def settings_file(gateway_config, own_vault, s3_user):
     return lambda more=None: gateway_config(
         {
             "vault": own_vault["vault"],
+            "keys": own_vault["keys"],
             "storage": s3_user,
             "links": {"default_ttl": 2, "max_ttl": 2},
             "tokens": {"lifetime": 2},
@@ -123,3 +129,24 @@ def settings_file(gateway_config, own_vault, s3_user):
 def rotation_of(clock):
     """Opens the rotation of a settings file's secrets."""
     return lambda file, **options: assemble(load(file), clock, **options)
+
+
+@pytest.fixture
+def own_database(postgresql, new_schema, tmp_path):
+    """A user of PostgreSQL that is the test's own, with tables of its own, as settings that name it."""
+    url, password_file, name = new_schema(), tmp_path / "database-password", f"user_{secrets.token_hex(8)}"
+    schema = url.rpartition("%3D")[2]
+    password_file.write_text(secrets.token_urlsafe(18))
+    with psycopg.connect(
+        host="127.0.0.1",
+        port=postgresql.port,
+        user="gateway",
+        password=postgresql.password_file.read_text(),
+        dbname="postgres",
+    ) as connection:
+        password = psycopg.sql.Literal(password_file.read_text())
+        connection.execute(
+            psycopg.sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(psycopg.sql.Identifier(name), password)
+        )
+        connection.execute(f"GRANT ALL ON SCHEMA {schema} TO {name}")
+    return {"url": url.replace("//gateway@", f"//{name}@"), "password_file": str(password_file)}
