@@ -32,8 +32,11 @@ from gateway.broker.access import Guard
 from gateway.broker.advise import Advise
 from gateway.broker.batch import Batch
 from gateway.broker.browse import Browse
+from gateway.broker.garbage import Garbage
 from gateway.broker.health import Health
+from gateway.broker.history import History
 from gateway.broker.holdings import Holdings, Source
+from gateway.broker.inspection import Inspection
 from gateway.broker.key_status import DescribeKeys
 from gateway.broker.leases import Leases
 from gateway.broker.link_keys import LinkKeys
@@ -178,6 +181,9 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
                 clock,
             ),
             browse=Browse(guard, catalog, pages_of),
+            history=History(guard, catalog, pages_of, clock),
+            inspection=Inspection(guard, catalog, objects, pages_of, moves),
+            garbage=Garbage(guard, catalog, objects, pages_of, clock),
             links=Links(
                 guard,
                 catalog,

@@ -9,6 +9,7 @@ from gateway.api import (
     audit,
     batch,
     health,
+    history,
     keys,
     leases,
     links,
@@ -21,6 +22,7 @@ from gateway.api import (
     stream,
     tokens,
     tree,
+    upkeep,
 )
 from gateway.api.cors import AllowOrigins
 from gateway.api.express import Express
@@ -59,6 +61,8 @@ def create_api(
         metadata,
         tree,  # before resources, whose paths have as many parts
         resources,
+        history,
+        upkeep,
         links,
         batch,
         leases,

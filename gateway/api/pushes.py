@@ -30,9 +30,10 @@ from gateway.api.schemas.publishing import (
 )
 from gateway.api.schemas.wire import Shown, base64url
 from gateway.broker.coming import KeptFile, NewFile
+from gateway.broker.provenance import Provenance
 from gateway.broker.publish import PART_BYTES
 from gateway.errors import InvalidInput
-from gateway.model import check_tag
+from gateway.model import check_tag, parse_versioned
 
 router = APIRouter(prefix="/v1/{kind}/{namespace}/{name}/pushes", tags=["publishing"], responses=RESPONSES)
 
@@ -103,10 +104,19 @@ async def commit(
     request: Request,
     message: Annotated[Shown, Query()] = "",
     tag: Annotated[list[str] | None, Query(max_length=20)] = None,
+    revision: Annotated[Shown, Query(alias="commit", max_length=200)] = "",
+    run: Annotated[Shown, Query(max_length=1000)] = "",
+    made_from: Annotated[list[str] | None, Query(alias="from", max_length=100)] = None,
 ) -> CommitOut:
-    """Make the files a version. The tag `latest` moves to it, and so do the tags named here."""
+    """Make the files a version. The tag `latest` moves to it, and so do the tags named here.
+
+    `commit` and `run` say what made it, `from` (`dataset/NAMESPACE/NAME@VERSION`, any number of times) out of what.
+    """
     tags = [check_tag(text) for text in tag or []]
-    version = await broker.publish.commit(caller, name, push_id, _files(request), message=message, tags=tags)
+    provenance = Provenance(revision, run, [parse_versioned(text) for text in made_from or []])
+    version = await broker.publish.commit(
+        caller, name, push_id, _files(request), message=message, tags=tags, provenance=provenance
+    )
     return CommitOut(version=VersionOut.of(version))
 
 

@@ -1,10 +1,15 @@
 """Resources, versions, files and tags."""
 
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import Annotated
 
+import orjson
 from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
 
 from gateway.api.dependencies import Authenticated, Named, Referred, UseCases
+from gateway.api.lines import LINES, NDJSON, encode, told
 from gateway.api.problems import RESPONSES
 from gateway.api.schemas.catalog import (
     FilesOut,
@@ -15,8 +20,18 @@ from gateway.api.schemas.catalog import (
     ResourceTagsRequest,
     TagOut,
     TagRequest,
+    VersionOut,
 )
-from gateway.model import MAX_PATH_BYTES, ResourceKind, ResourceName, VersionRef, check_name, check_tag
+from gateway.model import (
+    MAX_PATH_BYTES,
+    FileEntry,
+    ResourceKind,
+    ResourceName,
+    Version,
+    VersionRef,
+    check_name,
+    check_tag,
+)
 
 router = APIRouter(prefix="/v1", tags=["catalog"], responses=RESPONSES)
 
@@ -61,6 +76,37 @@ async def list_files(
 ) -> FilesOut:
     """List a version's files whose paths start with `prefix`, in order."""
     return FilesOut.of(await broker.browse.files(caller, name, ref, prefix=prefix, after=after, limit=limit))
+
+
+@router.get("/{kind}/{namespace}/{name}/versions/{ref}/files:stream", response_class=StreamingResponse, responses=LINES)
+async def stream_files(
+    broker: UseCases,
+    caller: Authenticated,
+    name: Named,
+    ref: Referred,
+    prefix: Annotated[str, Query(max_length=MAX_PATH_BYTES)] = "",
+    after: Annotated[str, Query(max_length=MAX_PATH_BYTES)] = "",
+) -> StreamingResponse:
+    """List all of a version's files whose paths start with `prefix`, in order, however many, as lines of JSON.
+
+    The first line has the version. The last one counts the files; without it, the answer is not whole.
+    """
+    version, batches = await broker.browse.all_files(caller, name, ref, prefix=prefix, after=after)
+    return StreamingResponse(told(_file_lines(version, batches)), media_type=NDJSON)
+
+
+async def _file_lines(version: Version, batches: AsyncGenerator[Sequence[FileEntry], None]) -> AsyncIterator[bytes]:
+    yield encode({"version": VersionOut.of(version).model_dump(mode="json")})
+    count = 0
+    async with aclosing(batches):
+        async for batch in batches:
+            count += len(batch)
+            yield b"\n".join([_file_line(entry) for entry in batch]) + b"\n"
+    yield encode({"files": count})
+
+
+def _file_line(entry: FileEntry) -> bytes:
+    return orjson.dumps({"path": entry.path, "size": entry.size, "sha256": entry.sha256})
 
 
 @router.put("/{kind}/{namespace}/{name}/tags/{tag}")

@@ -43,6 +43,7 @@ _FACT = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,79}")
 
 _ACTIVITIES = {"Create": 1, "Publish": 1, "List": 2, "Describe": 2, "Read": 2, "Explain": 2, "Move": 3, "Tag": 3}
 _ACTIVITIES |= {"Rotate": 3, "Reencrypt": 3, "Stop": 3, "Undo": 3, "Delete": 4, "Revoke": 4, "Shred": 4, "Approve": 4}
+_ACTIVITIES |= {"Check": 2, "Collect": 4}
 _VERB = re.compile(r"gateway:([A-Z][a-z]+)")
 
 _MEANINGS = {code: (kind.__doc__ or "").partition("\n")[0] for code, kind in by_code().items()}

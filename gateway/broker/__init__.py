@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from gateway.broker.advise import Advise
 from gateway.broker.batch import Batch
 from gateway.broker.browse import Browse
+from gateway.broker.garbage import Garbage
 from gateway.broker.health import Health
+from gateway.broker.history import History
+from gateway.broker.inspection import Inspection
 from gateway.broker.key_status import DescribeKeys
 from gateway.broker.leases import Leases
 from gateway.broker.links import Links
@@ -25,6 +28,9 @@ class Broker:
 
     sign_in: SignIn
     browse: Browse
+    history: History
+    inspection: Inspection
+    garbage: Garbage
     links: Links
     batch: Batch
     leases: Leases

@@ -1,6 +1,6 @@
 """What there is: resources, versions, tags and files, each shown only to those who may see it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.broker.access import Caller, Guard
@@ -109,6 +109,18 @@ class Browse:
             )
             grant.facts["files"] = min(len(files), limit)
             return Files(version, files[:limit], files[limit - 1].path if len(files) > limit else None)
+
+    async def all_files(
+        self, caller: Caller, name: ResourceName, ref: VersionRef, *, prefix: str, after: str
+    ) -> tuple[Version, AsyncGenerator[Sequence[FileEntry], None]]:
+        """Return a version, and then all its files whose paths start with `prefix`, in order, after `after`."""
+        found = await self._store.find_resource(name)
+        async with self._guard.reading(caller, "gateway:ListFiles", f"{name}/{ref}", about=found) as grant:
+            resource = known(found, name)
+            version = grant.version = await find_version(self._store, resource, ref)
+            self._guard.recheck(grant, f"{name}/v{version.number}")
+        pages = self._pages_of(resource.id)
+        return version, manifest.batches(manifest.root_of(version), pages, prefix=prefix, after=after)
 
     async def move_tag(self, caller: Caller, name: ResourceName, tag: str, ref: VersionRef) -> Version:
         """Make the tag name the version that `ref` names now."""

@@ -15,6 +15,7 @@ from gateway.broker.coming import Coming, KeptFile, NewFile, Uploaded
 from gateway.broker.kept import Kept
 from gateway.broker.layout import object_key_in_bucket
 from gateway.broker.pages import PagesOf
+from gateway.broker.provenance import NO_PROVENANCE, Provenance, resolve_inputs
 from gateway.broker.resolve import known
 from gateway.catalog import manifest
 from gateway.catalog.builder import build
@@ -32,7 +33,7 @@ from gateway.errors import (
 )
 from gateway.keys.datakeys import DataKeys
 from gateway.keys.derive import ObjectKeys, object_key
-from gateway.model import Link, Push, Resource, ResourceName, Version
+from gateway.model import Input, Link, Push, Resource, ResourceName, Version
 from gateway.ports import CatalogStore, LinkSigner, ObjectStore
 
 PART_BYTES = 64 << 20
@@ -60,6 +61,16 @@ class _Session:
     caller: Caller
     resource: Resource
     push: Push
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What is said of the coming version, beside its files."""
+
+    message: str
+    tags: Sequence[str]
+    provenance: Provenance
+    inputs: Sequence[Input]
 
 
 class Publish:
@@ -231,11 +242,13 @@ class Publish:
         *,
         message: str,
         tags: Sequence[str],
+        provenance: Provenance = NO_PROVENANCE,
     ) -> Version:
         """Make the files a version: all of them, or nothing. A commit that is repeated returns the same version.
 
         Raises:
-            AccessDenied: policy says no to publishing, to moving one of the tags, or to reading a file that is kept.
+            AccessDenied: policy says no to publishing, to moving one of the tags, to reading a file that is kept, or to
+                describing what it was made from.
             IncompleteUpload: an object is missing, or not as long as announced.
             VersionExists: the newest version is this very content.
         """
@@ -247,15 +260,15 @@ class Publish:
                 moving = self._guard.changing(caller, "gateway:MoveTag", f"{name}/{tag}", about=found)
                 grants.append(await decided.enter_async_context(moving))
             session = await self._session(caller, known(found, name), push_id, committing=True)
-            version = await self._commit(session, files, message=message, tags=tags)
+            inputs = await resolve_inputs(self._guard, self._store, caller, provenance, decided)
+            about = _About(message, tags, provenance, inputs)
+            version = await self._commit(session, files, about)
             for grant in grants:
                 grant.version = version
             _count(grants[0], version)
             return version
 
-    async def _commit(
-        self, session: _Session, files: AsyncIterator[NewFile | KeptFile], *, message: str, tags: Sequence[str]
-    ) -> Version:
+    async def _commit(self, session: _Session, files: AsyncIterator[NewFile | KeptFile], about: _About) -> Version:
         if session.push.committed_as is not None:
             return await self._version(session.resource, session.push.committed_as)
         with Sorter() as sorter:
@@ -272,11 +285,18 @@ class Publish:
             total_bytes=built.root.total_bytes,
             published_at=self._clock(),
             published_by=session.caller.principal.name,
-            message=message,
+            message=about.message,
             pack=built.pack,
+            commit=about.provenance.commit,
+            run=about.provenance.run,
         )
-        numbers = [version.number for version in kept.versions]
-        return await self._store.commit_push(session.push, coming, ["latest", *tags], taken_from=numbers)
+        return await self._store.commit_push(
+            session.push,
+            coming,
+            ["latest", *about.tags],
+            taken_from=[version.number for version in kept.versions],
+            inputs=about.inputs,
+        )
 
     async def _take(
         self, session: _Session, files: AsyncIterator[NewFile | KeptFile], kept: Kept, sorter: Sorter

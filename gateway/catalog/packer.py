@@ -88,5 +88,6 @@ class Packer:
 
     async def _settle(self) -> None:
         done, self._writes = await asyncio.wait(self._writes, return_when=asyncio.FIRST_COMPLETED)
-        for write in done:
-            write.result()
+        failures = [failure for write in done if (failure := write.exception())]  # each is asked, or Python complains
+        if failures:
+            raise failures[0]

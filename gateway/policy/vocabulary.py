@@ -9,8 +9,11 @@ from gateway.policy.template import fold
 
 ACTIONS = (
     "gateway:ApproveShred",
+    "gateway:CheckVersion",
+    "gateway:CollectGarbage",
     "gateway:CreateLease",
     "gateway:CreateResource",
+    "gateway:DeleteVersion",
     "gateway:DescribeKeys",
     "gateway:DescribeResource",
     "gateway:ExplainDecision",

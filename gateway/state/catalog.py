@@ -82,10 +82,10 @@ class SqlCatalog:
         return row.value(resource.name) if row else None
 
     async def list_versions(self, resource: Resource, *, removed_since: datetime | None = None) -> Sequence[Version]:
-        """Return all versions, newest first; also those that were removed at that moment or later, if one is given."""
+        """Return all versions, newest first; also those that were removed after a moment, if one is given."""
         wanted: list[ColumnElement[bool]] = [VersionRow.removed_at.is_(None)]
         if removed_since is not None:
-            wanted.append(VersionRow.removed_at >= removed_since)
+            wanted.append(VersionRow.removed_at > removed_since)
         query = select(VersionRow).filter_by(resource_id=resource.id).where(or_(*wanted))
         query = query.order_by(VersionRow.number.desc())
         rows = await self._database.read(lambda session: session.scalars(query).all())
@@ -108,19 +108,21 @@ class SqlCatalog:
             found.setdefault(row.number, []).append(row.value())
         return found
 
-    async def outputs(self, name: ResourceName, number: int) -> Sequence[Output]:
-        """Return the versions, of any resource, that were made from this one and are still there."""
+    async def outputs(self, name: ResourceName) -> Mapping[int, Sequence[Output]]:
+        """Return the versions, of any resource, that were made from each version of this one, by its number."""
         query = (
-            select(ResourceRow, VersionRow.number)
+            select(ResourceRow, VersionRow.number, InputRow.input_number)
             .join(VersionRow, VersionRow.resource_id == ResourceRow.id)
             .join(
                 InputRow,
                 (InputRow.resource_id == VersionRow.resource_id) & (InputRow.number == VersionRow.number),
             )
-            .where(InputRow.input == str(name), InputRow.input_number == number, VersionRow.removed_at.is_(None))
+            .where(InputRow.input == str(name), VersionRow.removed_at.is_(None))
         )
-        rows = await self._database.read(lambda session: session.execute(query).all())
-        return sorted(Output(row.value().name, made) for row, made in rows)
+        found: dict[int, list[Output]] = {}
+        for row, made, number in await self._database.read(lambda session: session.execute(query).all()):
+            found.setdefault(number, []).append(Output(row.value().name, made))
+        return {number: sorted(some) for number, some in found.items()}
 
     async def tags(self, resource: Resource) -> Mapping[str, int]:
         """Return each tag and the version number that it names, in the order of the tags."""

@@ -18,11 +18,15 @@ from gateway.broker import Broker
 from gateway.broker.access import Guard, Origin
 from gateway.broker.batch import Batch
 from gateway.broker.browse import Browse
+from gateway.broker.garbage import Garbage
+from gateway.broker.history import History
+from gateway.broker.inspection import Inspection
 from gateway.broker.key_status import DescribeKeys
 from gateway.broker.layout import object_key_in_bucket
 from gateway.broker.leases import Leases
 from gateway.broker.links import Lifetimes, Links
 from gateway.broker.pages import SealedPacks
+from gateway.broker.publish import Publish
 from gateway.broker.reencrypt import Reencrypt
 from gateway.broker.revoke import Revoke
 from gateway.broker.rotate import Rotate
@@ -65,6 +69,12 @@ POLICIES = {
         "Principal": {"User": "ivan"},
         "Action": "gateway:ReadFile",
         "Resource": "dataset/*/held-out/*",
+    },
+    "hidden": {
+        "Effect": "Deny",
+        "Principal": {"User": "ivan"},
+        "Action": "gateway:DescribeResource",
+        "Resource": "*/hidden/*",
     },
     "own": {
         "Effect": "Allow",
@@ -197,8 +207,8 @@ class House:
         self.keys = DataKeys(self.vault, self.wrapped, time)
         self.lifecycle = Lifecycle(self.vault, self.wrapped, time)
         self.shreds = SqlShreds(database)
-        cache = PageCache()
-        self.pages_of = lambda resource_id: Pages(SealedPacks(self.objects, self.keys, resource_id), cache)
+        self.forget_pages()
+        self.pages_of = lambda resource_id: Pages(SealedPacks(self.objects, self.keys, resource_id), self.cache)
         self.stream_links = StreamLinks([LinkKey(b"1" * 32)], base_url=URL, clock=time)
         self.signer = Presigner(
             Bucket("http://s3.example", "data", "r"), StorageCredentials("id", "secret"), clock=time
@@ -213,6 +223,9 @@ class House:
             max_commit_bytes=1 << 20,
             cors_origins=[PAGE],
         )
+
+    def forget_pages(self):
+        self.cache = PageCache()
 
     def came_from(self):
         return Origin("req-1", self.source_ip, secure=URL.startswith("https:"))
@@ -261,6 +274,19 @@ class House:
                 "sign_in": Names(self.people),
                 "revoke": Revoke(guard, self.revocations, self.time),
                 "streams": streams,
+                "history": History(guard, self.catalog, self.pages_of, self.time),
+                "inspection": Inspection(guard, self.catalog, self.objects, self.pages_of, self.moves),
+                "garbage": Garbage(guard, self.catalog, self.objects, self.pages_of, self.time),
+                "publish": Publish(
+                    guard,
+                    self.catalog,
+                    self.objects,
+                    self.signer,
+                    self.keys,
+                    self.pages_of,
+                    self.time,
+                    link_ttl=timedelta(hours=1),
+                ),
                 "rotate": Rotate(guard, self.catalog, self.lifecycle, self.time),
                 "key_status": DescribeKeys(
                     guard,
