@@ -22,6 +22,7 @@ from gateway.client.keys import Keys
 from gateway.client.leases import Leases
 from gateway.client.limits import UNLIMITED, LinkLimits
 from gateway.client.person import Person, asking, find_person
+from gateway.client.policy import Policies
 from gateway.client.profile import default_home
 from gateway.client.progress import Progress, Silent
 from gateway.client.pull import Pull, PullReport, plaintext
@@ -75,6 +76,7 @@ class Gateway:
         self._cache = cache
         self.leases = Leases(self._connection)
         self.keys = Keys(self._connection)
+        self.policies = Policies(self._connection)
 
     @property
     def url(self) -> str:
