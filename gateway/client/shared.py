@@ -3,6 +3,7 @@
 A fork takes along which versions they are. Sockets and threads stay with the parent; the child makes its own.
 """
 
+import atexit
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -165,3 +166,6 @@ def close_sessions() -> None:
     """Close what all file systems of this process share."""
     while _sessions:
         _sessions.popitem()[1].close()
+
+
+atexit.register(close_sessions)

@@ -61,6 +61,8 @@ def test_the_command_lines_work_as_they_stand(typed):
 def test_the_python_lines_work_as_they_stand(typed):
     out = typed("ada", sys.executable, "-c", block("The Python SDK", "python"))
     assert out == "b'0,1,2\\n'\n"
+    out = typed("ada", sys.executable, "-c", block("pandas, PyTorch and the rest", "python"))
+    assert out == "['dataset/vision/digits@v2/digits.csv', 'dataset/vision/digits@v2/digits.parquet']\n"
 
 
 def test_the_settings_are_read(tmp_path):
