@@ -123,7 +123,7 @@ def find_files(sources: Sequence[Path], selection: Selection = ALL) -> list[Loca
     """
     found: dict[str, LocalFile] = {}
     for source in sources:
-        alone = len(sources) == 1 and source.is_dir()
+        alone = len(sources) == 1 and os.path.isdir(source)  # noqa: PTH112 -- which says no where it may not look
         root = source.resolve()
         for path, place, status in _walk(root, "" if alone else root.name, missing_as=source):
             if not selection.takes(path):
@@ -142,17 +142,19 @@ def find_files(sources: Sequence[Path], selection: Selection = ALL) -> list[Loca
 
 def _walk(root: Path, path: str, *, missing_as: Path) -> Iterator[tuple[str, Path, os.stat_result]]:
     """Yield everything but folders. Without recursion: a thousand levels are deeper than Python's stack."""
-    waiting = [(path, root)]
+    waiting = [(path, str(root))]
     while waiting:
         path, place = waiting.pop()
         try:
-            status = place.lstat()
-            names = os.listdir(place) if stat.S_ISDIR(status.st_mode) else []  # noqa: PTH208 -- names are all we need
+            status = os.lstat(place)
+            names = os.listdir(place) if stat.S_ISDIR(status.st_mode) else []  # noqa: PTH208 -- a deep Path is slow
         except OSError as error:
-            raise _unreadable(missing_as if place is root else place, error) from error
+            raise _unreadable(missing_as if place == str(root) else Path(place), error) from error
         if not stat.S_ISDIR(status.st_mode):
-            yield path, place, status
-        waiting += [(f"{path}/{name}" if path else name, place / name) for name in names if not is_partial(name)]
+            yield path, Path(place), status
+        waiting += [
+            (f"{path}/{name}" if path else name, f"{place}{os.sep}{name}") for name in names if not is_partial(name)
+        ]
 
 
 def _regular(path: str, place: Path, status: os.stat_result) -> LocalFile:

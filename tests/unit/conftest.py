@@ -61,6 +61,10 @@ class Simulator:
         self.requests = []
         self.faults = []
         self.part_bytes = 64 << 20
+        self.expires_at = "2026-01-01T00:05:00+00:00"
+        self.hook = lambda *_: None  # is told of each request; what it raises breaks the connection
+        self.sent = 0  # bytes of objects
+        self.puts = []  # (object, part, SHA-256) of each
         self.page = 1000
         self.lock = threading.RLock()
         self.server = _Server(("127.0.0.1", 0), _Handler)
@@ -236,7 +240,7 @@ class Api:
             "mode": mode,
             "url": url,
             "head_url": url,
-            "expires_at": "2026-01-01T00:05:00+00:00",
+            "expires_at": self.sim.expires_at,
             "object_key": b64(self.sim.given_keys.get(file.object, key)) if mode == "direct" else None,
             "key_check": envelope.key_check(key),
             "ciphertext_size": envelope.ciphertext_size(file.size),
@@ -256,8 +260,13 @@ class Api:
     def add_objects(self, match, query, body):
         return {"objects": [self.slot(match[2], size) for size in body["sizes"]]}
 
+    def open_one(self, push_id):
+        if push_id not in self.sim.pushes:
+            raise Problem(404, "unknown-push")
+        return self.sim.pushes[push_id]
+
     def slot(self, push_id, size):
-        push = self.sim.pushes[push_id]
+        push = self.open_one(push_id)
         push["sizes"].append(size)
         number = len(push["sizes"]) - 1
         object_id = f"{push_id}/{number}"
@@ -277,10 +286,11 @@ class Api:
         return {
             "url": f"{self.sim.url}/s3/{object_id}?{query}",
             "headers": {"content-length": str(size)},
-            "expires_at": "2026-01-01T00:05:00+00:00",
+            "expires_at": self.sim.expires_at,
         }
 
     def parts(self, match, query, body):
+        self.open_one(match[2])
         total, step = envelope.ciphertext_size(body["size"]), self.sim.part_bytes
         links = []
         for part in body["parts"]:
@@ -290,7 +300,7 @@ class Api:
 
     def complete(self, match, query, body):
         object_id = f"{match[2]}/{match[3]}"
-        parts = self.sim.pushes[match[2]]["parts"][object_id]
+        parts = self.open_one(match[2])["parts"][object_id]
         chosen = [parts[number] for number in range(1, len(body["etags"]) + 1)]
         if [f'"{hashlib.md5(part).hexdigest()}"' for part in chosen] != body["etags"]:  # noqa: S324 -- as S3 does
             raise Problem(409, "incomplete-upload")
@@ -298,6 +308,7 @@ class Api:
 
     def commit(self, match, query, body):
         name, push_id = match[1], match[2]
+        self.open_one(push_id)
         version = dict(self.entry(name, push_id, json.loads(line)) for line in body.splitlines())
         newest = self.sim.versions[name][-1] if self.sim.versions.get(name) else None
         if newest is not None and {p: f.sha256 for p, f in newest.items()} == {p: f.sha256 for p, f in version.items()}:
@@ -353,6 +364,7 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.sim.lock:
             self.server.sim.requests.append((self.command, self.path))
         body = self._body()
+        self.server.sim.hook(self.command, self.path)
         fault = self.server.sim.take_fault(self.command, self.path)
         if fault is not None and fault.cut_at is None:
             self._send(fault.status, fault.body, fault.headers)
@@ -401,12 +413,19 @@ class _Handler(BaseHTTPRequestHandler):
         content = self.server.sim.objects[object_id]
         if wanted := self.headers.get("range"):
             start, end = map(int, re.fullmatch(r"bytes=(\d+)-(\d+)", wanted).groups())
+            self.server.sim.sent += end + 1 - start
             return 206, {}, content[start : end + 1]
+        self.server.sim.sent += len(content)
         return 200, {}, content
 
     def _s3_put(self, object_id, query, body):
         if len(body) != int(query["size"][0]):
             return 403, {}, b"<Error><Code>SignatureDoesNotMatch</Code></Error>"
+        md5 = self.headers.get("content-md5")
+        if md5 and base64.b64decode(md5) != hashlib.md5(body).digest():  # noqa: S324 -- as S3 does
+            return 400, {}, b"<Error><Code>BadDigest</Code></Error>"
+        part = query.get("partNumber", ["0"])[0]
+        self.server.sim.puts.append((object_id, int(part), hashlib.sha256(body).hexdigest()))
         if "partNumber" in query:
             push = self.server.sim.pushes[object_id.partition("/")[0]]
             push["parts"][object_id][int(query["partNumber"][0])] = body
