@@ -326,7 +326,7 @@ def signer_replaced(*, before: str, now: str, at: datetime) -> Object:
     message = f"Direct links are signed with S3's access key {now} now; {before} signed them before."
     event = ocsf.base(EventClass.ACCOUNT, 3, Status.SUCCESS, at=at, message=message)
     return event | {
-        "user": {"name": "gateway", "domain": "s3", "type_id": 4, "type": "Service", "credential_uid": ocsf.text(now)},
+        "user": {"name": "gateway", "type_id": 4, "type": "Service", "credential_uid": ocsf.text(now)},
         "unmapped": {"replaced": ocsf.text(before)},
     }
 

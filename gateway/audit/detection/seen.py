@@ -12,10 +12,14 @@ from gateway.audit.record import Record
 FINDING = EventClass.FINDING.value[0]
 _LIFECYCLE = EventClass.LIFECYCLE.value[0]
 _AUTHENTICATION = EventClass.AUTHENTICATION.value[0]
+_ACCOUNT, _KEY_REPLACED = EventClass.ACCOUNT.value[0], 3
 _PREFIXES = {4: 24, 6: 48}
 """How much of an address is a network: what one site usually has."""
 _RESTRICTED = "restricted"
-_ROTATE, _READ = "gateway:RotateKey", "gateway:ReadFile"
+_READ = "gateway:ReadFile"
+_KEY_CHANGES = frozenset(
+    f"gateway:{verb}" for verb in ("RotateKey", "ReencryptObjects", "ShredKey", "ApproveShred", "UndoShred")
+)
 _UNKNOWN = "unknown"
 
 
@@ -86,8 +90,10 @@ def _reads(event: Mapping[str, object]) -> int:
 def _change(event: Mapping[str, object]) -> str:
     if event.get("class_uid") == _LIFECYCLE and _text(_at(event, "app"), "uid") == "policies":
         return "policies"
+    if (event.get("class_uid"), event.get("activity_id")) == (_ACCOUNT, _KEY_REPLACED):
+        return "keys"
     is_done = event.get("action") == "Allowed" and event.get("status") == "Success"
-    return "keys" if is_done and _text(_at(event, "api"), "operation") == _ROTATE else ""
+    return "keys" if is_done and _text(_at(event, "api"), "operation") in _KEY_CHANGES else ""
 
 
 def _is_restricted(thing: Mapping[str, object]) -> bool:

@@ -14,7 +14,7 @@ from sigma.validators.core import validators
 from gateway.audit.detection.finding import finding
 from gateway.audit.detection.rules import Alert
 from gateway.audit.detection.seen import Seen
-from gateway.audit.event import decided, policies_changed, refused_link
+from gateway.audit.event import decided, policies_changed, refused_link, signer_replaced
 from gateway.errors import LinkExpired, Revoked
 from gateway.model import AccessRequest, Decision, Outcome, Principal, PrincipalKind
 
@@ -129,10 +129,9 @@ def test_rules_are_well_formed(rule):
     assert [issue for issue in issues if issue.severity.name == "HIGH"] == []
 
 
-def test_policies_at_night_are_told_as_keys_are():
+@pytest.mark.parametrize("at", [NOON, NIGHT])
+def test_each_change_of_policies_or_keys_is_told_at_night_alone(at):
     [rule] = [rule for rule in RULES if rule.stem == "change_out_of_hours"]
-    assert len(matches(rule, [policies_changed(digest="ab", at=NIGHT), policies_changed(digest="ab", at=NOON)])) == 1
-
-
-def test_events_are_json():
-    assert json.loads(json.dumps(flat(event())))["actor.user.uid"] == "ada"
+    signer = signer_replaced(before="AKIAOLD", now="AKIANEW", at=at)
+    for one in (policies_changed(digest="ab", at=at), signer, event("gateway:ShredKey", at=at)):
+        assert len(matches(rule, [one])) == (at == NIGHT)

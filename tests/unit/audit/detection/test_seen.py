@@ -5,6 +5,7 @@ import pytest
 from gateway.audit.canonical import encode_event
 from gateway.audit.detection.seen import see
 from gateway.audit.event import (
+    account_disabled,
     authenticated,
     decided,
     journal_started,
@@ -13,6 +14,7 @@ from gateway.audit.event import (
     refused_link,
     refused_login,
     served,
+    signer_replaced,
 )
 from gateway.audit.record import Record
 from gateway.errors import InvalidPolicy, LinkExpired, WrongAudience
@@ -71,6 +73,18 @@ def test_what_was_changed(look, ada, allow, deny, origin, noon):
     assert look(decided(rotate, allow, intent=True, **origin)).change == ""
     assert look(policies_changed(digest="ab", at=noon + timedelta(hours=1))).change == "policies"
     assert look(journal_started("gateway-1", at=noon)).change == ""
+    shred = AccessRequest(ada, "gateway:ShredKey", "dataset/a/b")
+    assert look(decided(shred, allow, **origin)).change == "keys"
+
+
+def test_our_own_key_at_s3_is_a_change_and_no_principal(look, noon):
+    seen = look(signer_replaced(before="AKIAOLD", now="AKIANEW", at=noon))
+    assert (seen.change, seen.issuer, seen.subject) == ("keys", "", "")
+
+
+def test_an_account_that_is_shut_out_is_the_deed_of_who_did_it(look, ada, origin, noon):
+    seen = look(account_disabled(ada, "people", "ivan", frozen_until=noon, **origin))
+    assert (seen.name, seen.change) == ("ada", "")
 
 
 def test_an_event_that_says_little_is_looked_at(look):
