@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from gateway.client.environment import Environment
 from gateway.client.locking import locked
 from gateway.errors import LocalFileError
 
@@ -137,3 +138,14 @@ class DiskCache:
     def _place(self, key: str) -> Path:
         name = hashlib.sha256(key.encode()).hexdigest()
         return self._root / name[:2] / name
+
+
+def kept_by(environment: Environment, folder: str | None = None, max_bytes: int | None = None) -> DiskCache | None:
+    """Return the cache in a folder, or in the one that `GATEWAY_CACHE` names; None where neither is.
+
+    Raises:
+        LocalFileError: it cannot be made.
+    """
+    chosen = folder or environment.cache
+    size = max_bytes or environment.cache_bytes or MAX_BYTES
+    return DiskCache(Path(chosen).expanduser(), max_bytes=size) if chosen else None

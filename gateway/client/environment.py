@@ -33,7 +33,7 @@ class Environment:
     dpop: bool = False
     """`GATEWAY_DPOP`: whether a job's tokens are bound to a key."""
     cache: str | None = None
-    """`GATEWAY_CACHE`: the folder of the cache on disk that file systems read through; none where it is unset."""
+    """`GATEWAY_CACHE`: the folder of the cache on disk that is read through; none where it is unset."""
     cache_bytes: int | None = None
     """`GATEWAY_CACHE_BYTES`: how large that may become."""
     github_url: str | None = None

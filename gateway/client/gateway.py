@@ -11,7 +11,7 @@ from typing import Self
 from gateway.client import answers
 from gateway.client.answers import FileLink, Me, RemoteFile, ResourceDetails, ResourceSummary, Rotation
 from gateway.client.bulk import BulkTransport
-from gateway.client.cache import DiskCache
+from gateway.client.cache import DiskCache, kept_by
 from gateway.client.caller import find_caller
 from gateway.client.connection import Connection, Param
 from gateway.client.environment import Environment
@@ -49,8 +49,8 @@ class Gateway:
 
     Without arguments it is the gateway and the login of `gateway login`, or of GATEWAY_URL and GATEWAY_TOKEN, or a
     job's that its platform vouches for. Where the gateway asks for a stronger login, `person` is asked for it, else
-    whoever is at the terminal. With a lease's id, links are asked for under it. With a cache, what `open` reads is kept
-    on disk as ciphertext, and not fetched twice.
+    whoever is at the terminal. With a lease's id, links are asked for under it. With a cache, or `GATEWAY_CACHE`,
+    what `open` and `pull` read is kept on disk as ciphertext, and not fetched twice.
 
     >>> from gateway.client import StaticToken
     >>> with Gateway("https://gateway.example/", token_source=StaticToken("made elsewhere")) as gateway:
@@ -70,10 +70,11 @@ class Gateway:
     ) -> None:
         reached = person or find_person()
         again = asking(reached) if reached else None
-        self._connection = Connection(*find_caller(url, profile, token_source, Environment.read(), log_in_again=again))
+        environment = Environment.read()
+        self._connection = Connection(*find_caller(url, profile, token_source, environment, log_in_again=again))
         self._bulk = BulkTransport()
         self._lease = lease
-        self._cache = cache
+        self._cache = cache or kept_by(environment)
         self.leases = Leases(self._connection)
         self.keys = Keys(self._connection)
         self.policies = Policies(self._connection)
@@ -241,7 +242,15 @@ class Gateway:
         target = TargetFolder(Path(folder), fsync=fsync, verify=verify)
         selection = Selection(tuple(include), tuple(exclude))
         with closing(BulkTransport(Throttle(limit_rate) if limit_rate else None)) as bulk:
-            pull = Pull(self.snapshot(wanted), target, bulk, progress or Silent(), threads=threads, selection=selection)
+            pull = Pull(
+                self.snapshot(wanted),
+                target,
+                bulk,
+                progress or Silent(),
+                threads=threads,
+                selection=selection,
+                cache=self._cache,
+            )
             report = pull.run(wanted.path)
         if (wanted.path or not selection.is_all) and not report.pulled + report.kept:
             raise _no_such_path(wanted, selection)

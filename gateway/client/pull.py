@@ -6,13 +6,15 @@ more files come, threads that have nothing to do take ranges of what is left. A 
 
 import hashlib
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
 from gateway.client.answers import RemoteFile
 from gateway.client.assembly import Assembly
 from gateway.client.bulk import BulkTransport
+from gateway.client.cache import DiskCache
+from gateway.client.cached import CachedIntake
 from gateway.client.ciphertext import naming
 from gateway.client.crew import Crew
 from gateway.client.folder import TargetFolder
@@ -55,8 +57,10 @@ class Pull:
         *,
         threads: int,
         selection: Selection = ALL,
+        cache: DiskCache | None = None,
     ) -> None:
         self._snapshot = snapshot
+        self._cache = cache
         self._folder = folder
         self._bulk = bulk
         self._progress = progress
@@ -81,7 +85,7 @@ class Pull:
         done = False
         try:
             with Crew(self._threads, ahead=PAGE, on_stop=self._bulk.interrupt) as crew:
-                self._intake = Intake(self._bulk, check=crew.check)
+                self._intake = self._take_in(crew.check)
                 for files, links in self._pages(path, fresh=fresh):
                     self._submit(crew, files, links)
                 for links, assembly in self._long * self._threads:
@@ -90,6 +94,9 @@ class Pull:
         finally:
             self._folder.close(done=done)
         return PullReport(self._snapshot.version, self._pulled, self._pulled_bytes, self._kept)
+
+    def _take_in(self, check: Callable[[], None]) -> Intake:
+        return CachedIntake(self._bulk, self._cache, check=check) if self._cache else Intake(self._bulk, check=check)
 
     def _require_space(self, path: str) -> None:
         if not path and self._snapshot.version.total_bytes <= self._folder.free():

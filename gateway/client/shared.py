@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
-from gateway.client.cache import MAX_BYTES, DiskCache
+from gateway.client.cache import kept_by
 from gateway.client.environment import Environment
 from gateway.client.gateway import Gateway
 from gateway.client.python_errors import python_errors
@@ -89,15 +88,10 @@ class Session:
     @property
     def _own(self) -> "_Process":
         if self._process is None or self._process.pid != os.getpid():
-            cache = self._cache()
+            cache = kept_by(self._environment, self._options.cache, self._options.cache_bytes)
             gateway = Gateway(self._options.url, profile=self._options.profile, lease=self._options.lease, cache=cache)
             self._process = _Process(gateway, self.pins)
         return self._process
-
-    def _cache(self) -> DiskCache | None:
-        folder = self._options.cache or self._environment.cache
-        size = self._options.cache_bytes or self._environment.cache_bytes or MAX_BYTES
-        return DiskCache(Path(folder).expanduser(), max_bytes=size) if folder else None
 
 
 class _Process:

@@ -129,3 +129,16 @@ class TestCached:
         assert reading()(2 * SEGMENT, 3 * SEGMENT) == content[2 * SEGMENT : 3 * SEGMENT]
         assert sim.asked("GET", "^/s3/") == asked
         assert sim.asked("POST", "links$") > links
+
+    def test_a_second_pull_fetches_nothing(self, sim, gateway, tmp_path, monkeypatch):
+        files = {"long": os.urandom(12 * SEGMENT), "short": b"x", "empty": b""}
+        sim.publish(NAME, files)
+        monkeypatch.setenv("GATEWAY_CACHE", str(tmp_path / "cache"))
+        for folder in ("first", "second"):
+            with Gateway(gateway.url, token_source=StaticToken("made-up-token")) as cached:
+                cached.pull(NAME, tmp_path / folder)
+            pulled = {name: (tmp_path / folder / name).read_bytes() for name in files}
+            assert pulled == files
+            if folder == "first":
+                asked = sim.asked("GET", "^/s3/")
+        assert sim.asked("GET", "^/s3/") == asked
