@@ -1,19 +1,48 @@
-"""Pull and push, decrypting and verifying, beside s5cmd on the same number of plain bytes. Whole processes, warm."""
+"""Pull and push, decrypting and verifying, beside s5cmd on the same number of plain bytes. Whole processes, warm.
+
+Rows of processor time and memory are of the clients alone: S3 works for both.
+"""
 
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from statistics import median
 
-from harness import Row, side_by_side
+from harness import Row, Seconds, side_by_side
 from rig.stage import Stage, on_stage
 
 ROUNDS = 3
 SHARDS, SHARD_BYTES = 4, 256 << 20
-FILES, FILE_BYTES = 2000, 10_000
+FILES, FILE_BYTES = 20_000, 10_000
+MIB = 1 << 20
+
+
+@dataclass
+class Client:
+    """Runs a program, and remembers what it took."""
+
+    environment: Mapping[str, str]
+    cpu_seconds: list[float] = field(default_factory=list)
+    memory_bytes: list[int] = field(default_factory=list)
+
+    def run(self, *command: str | Path) -> None:
+        """Run it to its end.
+
+        Raises:
+            CalledProcessError: it fails.
+        """
+        with subprocess.Popen(command, env=self.environment, stdout=subprocess.DEVNULL) as process:
+            _, status, used = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, command)
+        self.cpu_seconds.append(used.ru_utime + used.ru_stime)
+        self.memory_bytes.append(used.ru_maxrss << 10)
 
 
 def run() -> Iterable[Row]:
@@ -23,7 +52,7 @@ def run() -> Iterable[Row]:
         megabytes = SHARDS * SHARD_BYTES / 1e6
         yield from _both(stage, shards, "4 x 256 MiB", megabytes, "MB/s", aims=(0.9, 0.8))
         files = _make(stage.folder / "files", FILES, FILE_BYTES)
-        yield from _both(stage, files, "2,000 x 10 kB", FILES, "files/s", aims=(1.0, None))
+        yield from _both(stage, files, "20,000 x 10 kB", FILES, "files/s", aims=(1.0, 0.8))
 
 
 def _make(folder: Path, files: int, size: int) -> Path:
@@ -34,28 +63,47 @@ def _make(folder: Path, files: int, size: int) -> Path:
 
 
 def _both(  # noqa: PLR0913  # a case's own figures
-    stage: Stage, source: Path, case: str, amount: float, unit: str, *, aims: tuple[float | None, float | None]
+    stage: Stage, source: Path, case: str, amount: float, unit: str, *, aims: tuple[float, float]
 ) -> Iterable[Row]:
     numbers = count()
     bucket = f"s3://{stage.storage.bucket}/plain-{source.name}"
 
-    def push() -> None:
-        _gateway(stage, "push", str(source), f"dataset/vision/{source.name}-{next(numbers)}")
+    def push(client: Client) -> None:
+        client.run(*_GATEWAY, "push", source, f"dataset/vision/{source.name}-{next(numbers)}")
 
-    def put() -> None:
-        _s5cmd(stage, "cp", f"{source}/", f"{bucket}/")
+    def put(client: Client) -> None:
+        client.run(*_s5cmd(stage), "cp", f"{source}/", f"{bucket}/")
 
-    pushed = side_by_side(push, put, rounds=ROUNDS)
+    def pull(client: Client) -> None:
+        target = f"dataset/vision/{source.name}-0@v1"
+        _into(stage, lambda folder: client.run(*_GATEWAY, "pull", target, folder))
 
-    def pull() -> None:
-        _into(stage, lambda target: _gateway(stage, "pull", f"dataset/vision/{source.name}-0@v1", str(target)))
+    def get(client: Client) -> None:
+        _into(stage, lambda folder: client.run(*_s5cmd(stage), "cp", f"{bucket}/*", f"{folder}/"))
 
-    def get() -> None:
-        _into(stage, lambda target: _s5cmd(stage, "cp", f"{bucket}/*", f"{target}/"))
+    yield from _compared(stage, f"push {case}", push, put, amount, unit, aim=aims[1])
+    yield from _compared(stage, f"pull {case}", pull, get, amount, unit, aim=aims[0])
 
-    pulled = side_by_side(pull, get, rounds=ROUNDS)
-    yield Row.rate("transfer", f"pull {case}", pulled, amount, unit, baseline="s5cmd, plain bytes", aim=aims[0])
-    yield Row.rate("transfer", f"push {case}", pushed, amount, unit, baseline="s5cmd, plain bytes", aim=aims[1])
+
+def _compared(  # noqa: PLR0913, PLR0917  # a case's own figures
+    stage: Stage,
+    case: str,
+    ours: Callable[[Client], None],
+    theirs: Callable[[Client], None],
+    amount: float,
+    unit: str,
+    *,
+    aim: float,
+) -> Iterable[Row]:
+    gateway = Client(os.environ | {"GATEWAY_URL": stage.url, "GATEWAY_TOKEN": stage.token})
+    s5cmd = Client(os.environ | _credentials(stage))
+    seconds = side_by_side(lambda: ours(gateway), lambda: theirs(s5cmd), rounds=ROUNDS)
+    baseline = "s5cmd, plain bytes"
+    yield Row.rate("transfer", case, seconds, amount, unit, baseline=baseline, aim=aim)
+    cpu = Seconds(median(gateway.cpu_seconds), median(s5cmd.cpu_seconds))
+    yield Row.rate("transfer", f"{case}, a processor second", cpu, amount, unit, baseline=baseline)
+    memory, other = median(gateway.memory_bytes) / MIB, median(s5cmd.memory_bytes) / MIB
+    yield Row("transfer", f"{case}, memory", memory, "MiB", baseline, other, other / memory, aim=None, met=None)
 
 
 def _into(stage: Stage, fetch: Callable[[Path], None]) -> None:
@@ -64,17 +112,17 @@ def _into(stage: Stage, fetch: Callable[[Path], None]) -> None:
     shutil.rmtree(target)
 
 
-def _gateway(stage: Stage, *words: str) -> None:
-    environment = os.environ | {"GATEWAY_URL": stage.url, "GATEWAY_TOKEN": stage.token}
-    subprocess.run([sys.executable, "-m", "gateway", *words], env=environment, capture_output=True, check=True)
+_GATEWAY = (sys.executable, "-m", "gateway")
 
 
-def _s5cmd(stage: Stage, *words: str) -> None:
+def _s5cmd(stage: Stage) -> tuple[str | Path, ...]:
+    return Path(sys.executable).with_name("s5cmd"), "--log", "error", "--endpoint-url", stage.storage.endpoint
+
+
+def _credentials(stage: Stage) -> dict[str, str]:
     storage = stage.storage
-    environment = os.environ | {
+    return {
         "AWS_ACCESS_KEY_ID": storage.access_key_id_file.read_text().strip(),
         "AWS_SECRET_ACCESS_KEY": storage.secret_access_key_file.read_text().strip(),
         "AWS_REGION": storage.region,
     }
-    command = [Path(sys.executable).with_name("s5cmd"), "--endpoint-url", storage.endpoint, *words]
-    subprocess.run(command, env=environment, capture_output=True, check=True)
