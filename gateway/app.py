@@ -5,6 +5,7 @@ Nothing here waits for Vault, S3 or an issuer: they may start after us, and unti
 
 import asyncio
 import logging
+import math
 import os
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,8 @@ from anyio import to_thread
 from fastapi import FastAPI
 
 from gateway.api import create_api
+from gateway.api.admission import Gate
+from gateway.api.rates import Rates
 from gateway.api.schemas.login import LoginIssuer, LoginOut
 from gateway.audit.detection.detector import detection_of
 from gateway.audit.journal import Journal
@@ -77,6 +80,7 @@ from gateway.state.reencryptions import RecentMoves
 from gateway.state.schema import migrate
 from gateway.state.shared import sharing
 from gateway.state.shreds import SqlShreds
+from gateway.state.tallies import Tallies
 from gateway.storage.credentials import WatchedCredentials, read_credentials
 from gateway.storage.s3 import S3ObjectStore
 
@@ -247,7 +251,21 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         )
 
 
-def create_app(settings: Settings, broker: Broker) -> FastAPI:
+@asynccontextmanager
+async def admitting(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Gate]:
+    """Yield the gate, which counts together with other instances where there is a Redis."""
+    limits = settings.limits
+    async with AsyncExitStack() as opened:
+        # Who is not near a limit needs no counting together.
+        least = min(limits.principal_requests or math.inf, limits.network_requests or math.inf)
+        worth_telling = int(min(max(1, least // 20), 1_000_000))
+        tallies = Tallies(clock, window=limits.window, client=_redis(settings, opened), worth_telling=worth_telling)
+        opened.callback(asyncio.create_task(tallies.run()).cancel)
+        rates = Rates(tallies, principal=limits.principal_requests, network=limits.network_requests)
+        yield Gate(rates, requests=limits.requests, streams=limits.streams)
+
+
+def create_app(settings: Settings, broker: Broker, gate: Gate) -> FastAPI:
     """Return the ASGI application."""
     return create_api(
         broker,
@@ -266,6 +284,7 @@ def create_app(settings: Settings, broker: Broker) -> FastAPI:
         max_body_bytes=settings.server.max_body_bytes,
         max_commit_bytes=settings.server.max_commit_bytes,
         cors_origins=settings.links.cors_origins,
+        gate=gate,
     )
 
 

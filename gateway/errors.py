@@ -400,6 +400,24 @@ class Unavailable(GatewayError):
         self.retry_after = retry_after
 
 
+class Overloaded(Unavailable):
+    """The gateway has as much to do as it can do at once."""
+
+    code = "overloaded"
+
+
+class Draining(Unavailable):
+    """The gateway is about to stop."""
+
+    code = "draining"
+
+
+class TooManyRequests(Unavailable):
+    """Somebody, or their network, asks more often than is fair to others (RFC 6585 4)."""
+
+    code = "too-many-requests"
+
+
 class VaultUnavailable(Unavailable):
     """Vault is away, sealed, or refuses us."""
 

@@ -4,17 +4,20 @@ import asyncio
 import errno
 import json
 import logging
+import math
 import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 import uvloop
 
-from gateway.app import assemble, create_app
+from gateway.api.admission import Gate
+from gateway.app import admitting, assemble, create_app
 from gateway.errors import InvalidConfiguration, PortInUse
 from gateway.keys.memory import protect_process
 from gateway.settings import Settings, load
@@ -22,7 +25,6 @@ from gateway.settings import Settings, load
 log = logging.getLogger(__name__)
 
 _BACKLOG = 2048
-_DRAIN_SECONDS = 30
 
 
 class JsonLines(logging.Formatter):
@@ -82,13 +84,13 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
-    async with assemble(settings) as broker:
+    async with assemble(settings) as broker, admitting(settings) as gate:
         for part, fault in (await broker.health.report()).items():
             if fault:
                 log.warning("%s is away, and requests that need it are answered 503: %s", part, fault.message)
         proxies = [str(network) for network in settings.server.trusted_proxies]
         config = uvicorn.Config(
-            create_app(settings, broker),
+            create_app(settings, broker, gate),
             log_config=None,
             access_log=False,  # a stream link's path is a secret; the journal says who did what
             lifespan="off",
@@ -97,13 +99,28 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
             proxy_headers=bool(proxies),
             forwarded_allow_ips=proxies,
             timeout_keep_alive=15,
-            timeout_graceful_shutdown=_DRAIN_SECONDS,
+            timeout_graceful_shutdown=math.ceil(settings.limits.drain_timeout.total_seconds()),
         )
         log.info("serving %s", settings.server.public_url)
-        await _Server(config).serve(sockets=[listener])
+        await _Server(config, gate, settings.limits.drain_delay).serve(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, gate: Gate, delay: timedelta) -> None:
+        super().__init__(config)
+        self._gate = gate
+        self._delay = delay
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop; on SIGTERM say so first, for as long as whoever sends us requests needs to send them elsewhere."""
+        if sig == signal.SIGTERM and not self._gate.draining and self._delay:
+            log.info("stopping in %g s", self._delay.total_seconds())
+            self._gate.drain()
+            asyncio.get_running_loop().call_later(self._delay.total_seconds(), super().handle_exit, sig, frame)
+        else:
+            self._gate.drain()
+            super().handle_exit(sig, frame)
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Begin to drain on a signal. Unlike uvicorn's own, it is not raised again: the journal is yet to close."""

@@ -317,6 +317,24 @@ class LeaseSettings(_Section):
     max_ttl: Annotated[Seconds, Field(gt=timedelta(0), le=timedelta(days=30))] = timedelta(days=7)
 
 
+class LimitSettings(_Section):
+    """How much the gateway takes on. What is more is told at once to come again, before anything gets slow for all."""
+
+    principal_requests: int = Field(default=10_000, ge=0)
+    """How many requests a person or job may make in a window; 0 sets no limit."""
+    network_requests: int = Field(default=20_000, ge=0)
+    """The same for an IPv4 address or IPv6 network. Behind a proxy that is not in `trusted_proxies`, all are one."""
+    window: Patience = timedelta(seconds=10)
+    requests: int = Field(default=512, ge=1)
+    """How many requests are served at once."""
+    streams: int = Field(default=512, ge=1)
+    """How many downloads through the gateway are served at once."""
+    drain_delay: Annotated[Seconds, Field(ge=timedelta(0), le=timedelta(minutes=5))] = timedelta(seconds=3)
+    """After SIGTERM, how long we say that we are about to stop and serve all that comes, for proxies to turn away."""
+    drain_timeout: Patience = timedelta(seconds=30)
+    """How long what is being served then may still take, downloads included."""
+
+
 class TokenSettings(_Section):
     """Gateway tokens."""
 
@@ -437,6 +455,7 @@ class Settings(BaseSettings):
     links: LinkSettings = LinkSettings()
     leases: LeaseSettings = LeaseSettings()
     tokens: TokenSettings = TokenSettings()
+    limits: LimitSettings = LimitSettings()
     rotation: RotationSettings = RotationSettings()
     issuers: list[IssuerSettings] = Field(min_length=1)
     development: bool = False

@@ -24,6 +24,7 @@ from gateway.api import (
     tree,
     upkeep,
 )
+from gateway.api.admission import Admit, Gate
 from gateway.api.cors import AllowOrigins
 from gateway.api.express import Express
 from gateway.api.middleware import BoundBody, Envelop
@@ -40,6 +41,7 @@ def create_api(
     max_body_bytes: int,
     max_commit_bytes: int,
     cors_origins: Sequence[str] = (),
+    gate: Gate,
 ) -> FastAPI:
     """Return the ASGI application over the use cases."""
     app = FastAPI(
@@ -53,6 +55,7 @@ def create_api(
         redirect_slashes=False,
     )
     app.state.broker = broker
+    app.state.gate = gate
     app.state.public_url = public_url
     app.state.access_token_issuers = access_token_issuers
     app.state.how_to_log_in = how_to_log_in
@@ -79,5 +82,6 @@ def create_api(
     app.add_middleware(Express, lanes=(links.LANE, stream.LANE, batch.LANE))  # the innermost
     app.add_middleware(BoundBody, limit=max_body_bytes, long_limit=max_commit_bytes, long_path=pushes.COMMIT_PATH)
     app.add_middleware(AllowOrigins, origins=cors_origins, below=stream.PREFIX)
+    app.add_middleware(Admit, gate=gate, streams_below=stream.PREFIX)
     app.add_middleware(Envelop)  # the outermost, so that refusals have an id and headers as well
     return app

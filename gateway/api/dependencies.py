@@ -62,10 +62,12 @@ async def authenticated(
 
     Raises:
         Unauthenticated: no access token, or none that is in force.
+        TooManyRequests: they ask too often.
     """
     del documented  # it tells OpenAPI how to authenticate, and knows no DPoP
     identified = await broker.sign_in.identify(credentials_of(request))
     announce_nonce(request, identified.next_nonce)
+    request.app.state.gate.rates.count_principal(request.scope, identified.principal)
     return Caller(identified.principal, origin)
 
 

@@ -130,7 +130,7 @@ class Connection:
     def _refusal(self, response: httpx.Response) -> Exception:
         error = self._problem(response)
         after = response.headers.get("retry-after", "")
-        if response.status_code == httpx.codes.SERVICE_UNAVAILABLE and after.isdecimal():
+        if response.status_code in {503, 429} and after.isdecimal():
             return _TryLater(error, float(after))
         return error
 

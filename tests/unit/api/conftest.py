@@ -12,6 +12,8 @@ import pytest
 
 from gateway import envelope
 from gateway.api import create_api
+from gateway.api.admission import Gate
+from gateway.api.rates import Rates
 from gateway.api.schemas.login import LoginOut
 from gateway.audit.journal import Journal
 from gateway.broker import Broker
@@ -56,6 +58,7 @@ from gateway.state.reencryptions import RecentMoves
 from gateway.state.revocations import SqlRevocations
 from gateway.state.schema import migrate
 from gateway.state.shreds import SqlShreds
+from gateway.state.tallies import Tallies
 from gateway.state.used_proofs import SqlUsedProofs
 from gateway.storage.memory import MemoryObjectStore
 
@@ -222,6 +225,7 @@ class House:
             max_body_bytes=1 << 20,
             max_commit_bytes=1 << 20,
             cors_origins=[PAGE],
+            gate=Gate(Rates(Tallies(time, window=timedelta(seconds=10))), requests=100, streams=100),
         )
 
     def forget_pages(self):
