@@ -135,3 +135,7 @@ def test_each_change_of_policies_or_keys_is_told_at_night_alone(at):
     signer = signer_replaced(before="AKIAOLD", now="AKIANEW", at=at)
     for one in (policies_changed(digest="ab", at=at), signer, event("gateway:ShredKey", at=at)):
         assert len(matches(rule, [one])) == (at == NIGHT)
+
+
+def test_events_are_json():
+    assert json.loads(json.dumps(flat(event())))["actor.user.uid"] == "ada"
