@@ -6,12 +6,26 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, text
 
-from gateway.model import Lease, Mark, ResourceKind, Revocation, RevocationKind
+from gateway.model import (
+    Lease,
+    Mark,
+    MovedObject,
+    Reencryption,
+    ReencryptionState,
+    ResourceKind,
+    Revocation,
+    RevocationKind,
+    Shred,
+    ShredState,
+    Signatory,
+)
 from gateway.ports import WrappedKey
 from gateway.state.keys import SqlWrappedKeys
 from gateway.state.leases import SqlLeases
 from gateway.state.link_uses import SqlLinkUses
+from gateway.state.reencryptions import SqlReencryptions
 from gateway.state.revocations import SqlRevocations
+from gateway.state.shreds import SqlShreds
 from gateway.state.used_proofs import SqlUsedProofs
 
 pytestmark = pytest.mark.anyio
@@ -85,6 +99,29 @@ async def test_the_keys_statements_use_an_index(database, now, explain):
     await keys.find("a", 1)
     await keys.all("a")
     await keys.replace(key, rewrapped="vault:v2:y")
+    assert await explain() == {}
+
+
+async def test_the_statements_about_work_on_keys_use_an_index(database, resource, now, explain):
+    who = Signatory("people", "s-grace", "grace")
+    shreds = SqlShreds(database)
+    await shreds.add(Shred(resource.id, resource.name, "request 4711", ShredState.REQUESTED, who, now))
+    await shreds.approve(resource.id, by=who, due_at=now)
+    await shreds.take_due(now=now, again_after=timedelta(minutes=1))
+    await shreds.finish(resource.id, at=now, proof={})
+    await shreds.withdraw(resource.id)
+    jobs, later = SqlReencryptions(database), now + timedelta(minutes=1)
+    job = Reencryption(resource.id, resource.name, 2, ReencryptionState.RUNNING, who, now)
+    await jobs.start(job)
+    await jobs.take("me", now=now, until=later)
+    await jobs.hold(resource.id, "me", until=later)
+    await jobs.update(job, "me", until=later)
+    await jobs.add_moved(resource.id, [(MovedObject("p/0", "p/0@2", 2, "ab" * 16), "p/0")])
+    await jobs.current(resource.id, ["p/0"])
+    await jobs.open_pushes(resource.id, now=now)
+    await jobs.drop_copies(resource.id, await jobs.old_copies(resource.id, limit=9))
+    await jobs.stop(resource.id)
+    await SqlWrappedKeys(database).destroy("a")
     assert await explain() == {}
 
 
