@@ -1,6 +1,8 @@
 """Serves stream links: opens the link, opens the file's key, and decrypts on the way. Constant memory."""
 
+import asyncio
 import hmac
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
@@ -22,6 +24,9 @@ from gateway.keys.derive import object_key
 from gateway.links.claims import StreamClaims
 from gateway.model import AccessRequest, Decision, Mark, Outcome, Resource, Version, marks_of
 from gateway.ports import CatalogStore, EventJournal, LinkUses, ObjectStore, Revocations
+
+_HEADERS = 10_000
+"""How many objects' headers are remembered, of 40 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ class Streams:
         self._revocations = revocations
         self._uses = uses
         self._proofs = proofs
+        self._headers: OrderedDict[str, bytes] = OrderedDict()
 
     async def open(
         self, token: str, call: Call, origin: Origin, *, proof: str | None = None
@@ -130,13 +136,19 @@ class Streams:
         except GatewayError as error:
             await self._refuse(use, error)
             raise
-        await self._journal.append(self._intended(use))
         plaintext = self._plaintext(claims, start, end)
+        recorded = asyncio.create_task(self._journal.append(self._intended(use)))
+        first, failure = b"", None
         try:
             first = await anext(plaintext, b"")
         except GatewayError as error:
-            await self._journal.append(self._served(use, 0, error.code))
-            raise
+            failure = error
+        finally:
+            # Both wait at once, and nothing leaves before both are done. Who goes away leaves the intent to be written.
+            await asyncio.shield(recorded)
+        if failure:
+            await self._journal.append(self._served(use, 0, failure.code))
+            raise failure
         return self._counted(use, first, plaintext)
 
     async def _use_of(self, claims: StreamClaims, start: int, end: int, origin: Origin) -> _Use:
@@ -174,17 +186,30 @@ class Streams:
         verify_key(key, file.key_check)
         where = object_key_in_bucket(grant.resource_id, file.object_id)
         plan = plan_range(start, end, file.size)
-        try:
-            header = b"".join([part async for part in self._objects.stream(where, start=0, end=HEADER_BYTES)])
-        except NotFound as error:
-            raise IntegrityError("The file's object is gone from S3.", hint=LOST_HINT) from error
+        header = await self._header(where)
         decryptor = RangeDecryptor(key, header, plan)
         ciphertext = self._objects.stream(where, start=plan.ciphertext_start, end=plan.ciphertext_end)
-        async for chunk in ciphertext:
-            for piece in decryptor.update(chunk):
-                yield piece
+        try:
+            async for chunk in ciphertext:
+                for piece in decryptor.update(chunk):
+                    yield piece
+        except NotFound as error:
+            raise IntegrityError("The file's object is gone from S3.", hint=LOST_HINT) from error
         for piece in decryptor.finalize():
             yield piece
+
+    async def _header(self, where: str) -> bytes:
+        """Return the object's header. Objects never change, so it is read once, and later uses wait for S3 once."""
+        header = self._headers.get(where)
+        if header is None:
+            try:
+                header = b"".join([part async for part in self._objects.stream(where, start=0, end=HEADER_BYTES)])
+            except NotFound as error:
+                raise IntegrityError("The file's object is gone from S3.", hint=LOST_HINT) from error
+            self._headers[where] = header
+            if len(self._headers) > _HEADERS:
+                self._headers.popitem(last=False)
+        return header
 
     async def _counted(self, use: _Use, first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
         sent, failure, marks = 0, None, _marks(use.claims)
