@@ -42,6 +42,8 @@ def look_into(folder, known):
     """Yield a line for each log below a folder that holds a secret, by its form or as one of those known."""
     for file in sorted(file for file in folder.rglob("*") if file.suffix in LOGS and file.is_file()):
         content = file.read_bytes()
+        if b"\0" in content:
+            continue  # a database's write-ahead log, which is data
         kinds = secrets_in(content) + [f"what {name.name} holds" for name, secret in known.items() if secret in content]
         yield from (f"{file}: {kind}" for kind in kinds)
 
