@@ -163,6 +163,7 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
             keys,
             pages_of,
             lambda resource_id: SealedPacks(objects, keys, resource_id),
+            journal,
             clock,
             moving=moving,
         )

@@ -10,8 +10,18 @@ from datetime import datetime
 
 from gateway.audit import ocsf
 from gateway.audit.ocsf import EventClass, Object, Status
-from gateway.errors import AccessDenied, GatewayError, by_code
-from gateway.model import AccessRequest, Decision, Outcome, Principal, PrincipalKind, Shred, Version
+from gateway.errors import AccessDenied, GatewayError, IntegrityError, by_code
+from gateway.model import (
+    AccessRequest,
+    Decision,
+    Outcome,
+    Principal,
+    PrincipalKind,
+    Reencryption,
+    ReencryptionState,
+    Shred,
+    Version,
+)
 
 FACTS = frozenset(
     {
@@ -354,6 +364,24 @@ def account_disabled(  # noqa: PLR0913  # one for each thing that the event says
         "src_endpoint": ocsf.endpoint(source_ip),
         "unmapped": {"frozen_until": ocsf.milliseconds(frozen_until)},
     }
+
+
+def reencrypted(job: Reencryption, *, at: datetime) -> Object:
+    """Return the event of a re-encryption's step: all is moved, or the old copies are gone (API Activity: Update)."""
+    status = Status.FAILURE if job.failed else Status.SUCCESS
+    what = "its old copies are gone" if job.moved_at and job.state is not ReencryptionState.SETTLING else "all is moved"
+    message = f"The re-encryption of {job.resource}, asked for by {job.requested_by}: {what}; {job.failed} failed."
+    event = ocsf.base(EventClass.API, 3, status, at=at, message=message)
+    request = AccessRequest(job.requested_by.principal(), "gateway:ReencryptObjects", str(job.resource))
+    facts: Object = {"epoch": job.epoch, "moved": job.moved, "bytes": job.moved_bytes, "failed": job.failed}
+    return (
+        _guarded(event, request, Decision(Outcome.ALLOW), "")
+        | _reason(IntegrityError.code if job.failed else None)
+        | {
+            "api": {"operation": request.action, "response": {"data": facts}},
+            "resources": [ocsf.resource(request, None)],
+        }
+    )
 
 
 def shredded(

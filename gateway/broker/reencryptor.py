@@ -18,6 +18,7 @@ from typing import TypeVar
 import anyio
 
 from gateway import envelope
+from gateway.audit import event
 from gateway.broker.layout import object_key_in_bucket, pack_prefix
 from gateway.broker.moved import follow
 from gateway.broker.pages import PagesOf, pack_epoch
@@ -30,6 +31,7 @@ from gateway.keys.derive import object_key
 from gateway.model import FileEntry, MovedObject, Reencryption, ReencryptionState, Resource
 from gateway.ports import (
     CatalogStore,
+    EventJournal,
     LinkSigner,
     ObjectStore,
     PackStore,
@@ -81,6 +83,7 @@ class Reencryptor:
         keys: DataKeys,
         pages_of: PagesOf,
         packs_of: Callable[[str], PackStore],
+        journal: EventJournal,
         clock: Clock,
         *,
         moving: Moving,
@@ -92,6 +95,7 @@ class Reencryptor:
         self._keys = keys
         self._pages_of = pages_of
         self._packs_of = packs_of
+        self._journal = journal
         self._clock = clock
         self._moving = moving
         self._holder = secrets.token_hex(16)
@@ -153,6 +157,7 @@ class Reencryptor:
         await self._reseal(resource, job.epoch)
         now = self._clock()
         run.job = replace(run.job, state=ReencryptionState.SETTLING, moved_at=now)
+        await self._journal.append(event.reencrypted(run.job, at=now))
         await self._jobs.update(run.job, self._holder, until=now + self._moving.old_copies_for)
 
     async def _count(self, run: "_Run") -> None:
@@ -312,6 +317,7 @@ class Reencryptor:
         await self._end(replace(job, state=ended))
 
     async def _end(self, job: Reencryption) -> None:
+        await self._journal.append(event.reencrypted(job, at=self._clock()))
         await self._jobs.update(job, self._holder, until=self._clock())
 
 

@@ -260,6 +260,8 @@ def test_files_are_encrypted_anew_while_they_are_read(sdk, cli, name, folder, tm
         until(lambda: ada_reads.count, lambda count: count > done + 5 or ada_reads.failures)
     assert ada_reads.failures == []
     assert {epoch.epoch: epoch.objects for epoch in grace.keys.status(name).epochs} == {1: 0, 2: 21}
+    shown = cli("grace", "keys", "status", name)
+    assert (shown.returncode, b"epoch 2\t0 d\tversion 1\t0\t21\t" in shown.stdout) == (0, True), shown.stdout
     assert all("%402?" in link.url for link in ada.links(f"{name}@v1", list(files)))
     ada.pull(f"{name}@v1", tmp_path / "pulled")
     assert {path: (tmp_path / "pulled" / path).read_bytes() for path in files} == files

@@ -79,6 +79,7 @@ class Rig:
             house.keys,
             house.pages_of,
             lambda resource_id: SealedPacks(house.objects, house.keys, resource_id),
+            house.journal,
             house.time,
             moving=moving,
         )
@@ -262,5 +263,9 @@ class TestJob:
 
     async def test_it_is_recorded(self, rig):
         await rig.begin()
+        await rig.worker.work_once()
+        rig.house.time.advance(7200)
+        await rig.worker.work_once()
         told = [e["api"] for e in await rig.house.events() if e.get("api", {}).get("operation", "").endswith("Objects")]
-        assert [one.get("response") for one in told] == [None, {"data": {"epoch": 2}}]
+        moved = {"data": {"epoch": 2, "moved": 4, "bytes": 3_004_102, "failed": 0}}
+        assert [one.get("response") for one in told] == [None, {"data": {"epoch": 2}}, moved, moved]

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema_rs
@@ -21,14 +22,37 @@ from gateway.audit.event import (
     journal_stopped,
     policies_changed,
     policies_refused,
+    reencrypted,
     refused_link,
     refused_login,
+    secret_step,
     served,
+    shredded,
     signer_replaced,
     uid_of,
 )
-from gateway.errors import AccessDenied, InvalidPolicy, LinkExpired, UnknownPath, WrongAudience
-from gateway.model import AccessRequest, Decision, Outcome, Principal, PrincipalKind
+from gateway.errors import (
+    AccessDenied,
+    InvalidPolicy,
+    LinkExpired,
+    NotShredded,
+    SecretStillGood,
+    UnknownPath,
+    WrongAudience,
+)
+from gateway.model import (
+    AccessRequest,
+    Decision,
+    Outcome,
+    Principal,
+    PrincipalKind,
+    Reencryption,
+    ReencryptionState,
+    ResourceName,
+    Shred,
+    ShredState,
+    Signatory,
+)
 
 SCHEMAS = {
     schema["properties"]["class_uid"]["const"]: jsonschema_rs.validator_for(schema)
@@ -55,6 +79,19 @@ def alert_of(principal, at):
     place = ("192.0.2.7", "192.0.2.0/24", "dataset/a/b") if principal else ("", "", "")
     seen = Seen("uid-2", at, *who, *place, reads=1, refused=False, code="", restricted=False, change="")
     return Alert("revoked-use", "Somebody used what was revoked.", 4, seen, ("uid-1", "uid-2"))
+
+
+def on_keys(ada, noon):
+    who, name = Signatory.of(ada), ResourceName.parse("dataset/vision/digits")
+    shred = Shred("0" * 32, name, "request 4711", ShredState.DESTROYING, who, noon, who, noon)
+    job = Reencryption("0" * 32, name, 2, ReencryptionState.SETTLING, who, noon, moved=3, moved_at=noon)
+    return [
+        shredded(shred, at=noon, intent=True),
+        shredded(shred, at=noon, proof={"vault-key": "not-found"}),
+        shredded(shred, at=noon, failure=NotShredded("Vault still has the key.")),
+        reencrypted(job, at=noon),
+        reencrypted(replace(job, state=ReencryptionState.FAILED, failed=1), at=noon),
+    ]
 
 
 @pytest.fixture
@@ -86,6 +123,9 @@ def every_kind(*, ada, trainer, reading, allow, deny, third_version, origin, noo
         account_disabled(ada, "people", "ivan", frozen_until=noon, **origin),
         account_disabled(ada, "", "the holder of a token", frozen_until=noon, **origin),
         signer_replaced(before="AKIAOLD", now="AKIANEW", at=noon),
+        *on_keys(ada, noon),
+        secret_step("token-key", "make", {"old": "gateway-tokens-1", "new": "gateway-tokens-2"}, at=noon),
+        secret_step("token-key", "prove", {}, at=noon, fault=SecretStillGood("x")),
         served(reading, allow, version=third_version, trace_id="0af7651916cd43dd8448eb211c80319c", **sent, **origin),
         finding(alert_of(ada, noon), at=noon),
         finding(alert_of(None, noon), at=noon),
@@ -232,6 +272,20 @@ def test_what_is_sensitive_is_said_so(ada, allow, origin):
     event = decided(AccessRequest(ada, "gateway:ReadFile", "dataset/a/b/v1/c", tagged), allow, **origin)
     assert event["resources"][0]["tags"] == [{"name": "sensitivity", "value": "restricted"}]
     assert b"OWNER-VALUE" not in encode_event(event)
+
+
+def test_a_step_of_a_rotation_says_versions_and_why_it_failed(noon):
+    facts = {"old": "gateway-tokens-1", "new": "gateway-tokens-2", "another": "stays out"}
+    done = secret_step("token-key", "revoke", facts, at=noon)
+    assert done["unmapped"] == {
+        "secret": "token-key",
+        "step": "revoke",
+        "old": "gateway-tokens-1",
+        "new": "gateway-tokens-2",
+    }
+    failed = secret_step("token-key", "prove", {}, at=noon, fault=SecretStillGood("It still signs."))
+    assert (failed["status"], failed["status_code"]) == ("Failure", "secret-still-good")
+    assert "It still signs" not in json.dumps(failed)
 
 
 def test_a_finding_told_twice_has_one_id(ada, noon):
