@@ -160,7 +160,9 @@ class Session:
     def _connect(self, token: str) -> hvac.Client:
         return hvac.Client(
             url=self._settings.address,
-            token=token,  # also an empty one: for None hvac would look in the environment and the home directory
+            # For None, hvac would look for either in the environment, and for a token in the home directory as well.
+            token=token,
+            cert=(),
             timeout=self._settings.timeout.total_seconds(),
             namespace=self._settings.namespace,
             session=self._http,  # and with it whom it trusts: hvac's own `verify` is ignored beside a session

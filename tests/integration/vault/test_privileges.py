@@ -106,7 +106,8 @@ def generic(path):
     """The path as the page writes it, with placeholders for names."""
     for pattern, written in (
         (r"^auth/[\w-]+/login$", "auth/<mount>/login"),
-        (r"^(transit/(?:keys|datakey/plaintext|decrypt|rewrap|sign))/[\w-]+", r"\1/<name>"),
+        (r"^(transit/(?:keys|datakey/plaintext|decrypt|rewrap|sign|verify))/[\w-]+", r"\1/<name>"),
+        (r"^gateway/(data|metadata)/.+", r"<kv>/\1/<path>"),
         (r"^(sys/(?:mounts|auth))/.+", r"\1/<mount>"),
         (r"^(sys/policies/acl)/.+", r"\1/<policy>"),
         (r"^(auth/approle/role)/[\w-]+", r"\1/<role>"),
@@ -174,3 +175,12 @@ def test_the_setup_script_asks_what_the_page_lists_and_nothing_else(operator, se
     again = operator.read(f"{namespace}/auth/approle/role/gateway/role-id")["data"]["role_id"]
     assert again == first.strip()
     operator.delete(f"sys/namespaces/{namespace}")
+
+
+def test_who_replaces_secrets_may_ask_what_the_page_lists_and_nothing_else():
+    methods = {"read": "GET", "create": "POST", "update": "POST", "delete": "DELETE", "list": "LIST"}
+    policy = (PAGE.parent / "rotation.hcl").read_text()
+    rules = re.findall(r'^path "([^"]+)" \{\s+capabilities\s+= \[([^\]]+)\]', policy, re.MULTILINE)
+    assert len(rules) == policy.count("\npath ")
+    may = {(methods[word], generic(path)) for path, words in rules for word in re.findall(r"\w+", words)}
+    assert may | {("POST", "auth/<mount>/login")} == listed("rotation")

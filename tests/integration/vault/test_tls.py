@@ -53,5 +53,13 @@ def test_a_file_without_a_certificate_is_named_at_the_start(transit, settings):
         transit(settings, ca_file=settings.role_id_file)
 
 
+async def test_nothing_of_the_environment_is_shown_or_believed(transit, settings, monkeypatch):
+    for name in ("VAULT_CLIENT_CERT", "VAULT_CACERT", "VAULT_CAPATH"):
+        monkeypatch.setattr(f"hvac.v1.{name}", "/no/such/file")
+    monkeypatch.setenv("VAULT_TOKEN", "somebody-elses")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file")
+    await transit(settings).check()
+
+
 async def test_the_pinned_authority_is_believed(transit, settings):
     await transit(settings).check()
