@@ -1,6 +1,7 @@
 """Puts new secrets where instances look for them: into files, or into Vault for others to bring to files."""
 
 import os
+import stat
 from pathlib import Path
 from typing import Protocol
 
@@ -56,14 +57,23 @@ def _replace(file: Path, secret: str) -> None:
     fresh = file.with_name(f".{file.name}.new")
     try:
         before = file.stat()
+        _check_readable(file, before)
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            os.fchown(descriptor, before.st_uid if os.geteuid() == 0 else -1, before.st_gid)
             os.fchmod(descriptor, before.st_mode & 0o777)
-            if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(descriptor, before.st_uid, before.st_gid)
             stream.write(secret)
             stream.flush()
             os.fsync(descriptor)
         fresh.replace(file)
     except OSError as error:
         raise LocalFileError(f"{file} cannot be replaced: {error.strerror}.") from error
+
+
+def _check_readable(file: Path, before: os.stat_result) -> None:
+    """Raise `LocalFileError` if the owner could not read what we, another user, would put in the file's place."""
+    if os.geteuid() not in {0, before.st_uid} and not before.st_mode & stat.S_IRGRP:
+        raise LocalFileError(
+            f"{file} belongs to another user, who could not read it any more if it was replaced.",
+            hint="Let its group read it (chmod 640), or run as its owner.",
+        )

@@ -65,7 +65,7 @@ def s3_user(iam, bucket, tmp_path):
     iam.delete_user(UserName=name)
 
 
-def prepare_vault(operator, name, folder):
+def prepare(operator, name, folder):
     """Do what infra/vault/setup does, under names of the test's own; return the settings' parts."""
     mine = {
         "transit/": f"{name}/",
@@ -104,10 +104,16 @@ def prepare_vault(operator, name, folder):
 
 
 @pytest.fixture
+def prepare_vault():
+    """Prepares a Vault under names of the test's own."""
+    return prepare
+
+
+@pytest.fixture
 def own_vault(operator, tmp_path):
     """Keys, logins and a KV engine of the test's own, as settings that name them."""
     (tmp_path / "logins").mkdir()
-    return prepare_vault(operator, f"test-{secrets.token_hex(8)}", tmp_path / "logins")
+    return prepare(operator, f"test-{secrets.token_hex(8)}", tmp_path / "logins")
 
 
 @pytest.fixture
