@@ -21,8 +21,11 @@ from fastapi import FastAPI
 
 from gateway.api import create_api
 from gateway.api.admission import Gate
+from gateway.api.metrics import Metrics
 from gateway.api.rates import Rates
+from gateway.api.recorded import Counted
 from gateway.api.schemas.login import LoginIssuer, LoginOut
+from gateway.api.watched import watch_gate, watch_parts
 from gateway.audit.detection.detector import detection_of
 from gateway.audit.journal import Journal
 from gateway.audit.notary import Notary
@@ -93,8 +96,8 @@ _ISSUER_TIMEOUT_SECONDS = 5.0
 
 
 @asynccontextmanager
-async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Broker]:
-    """Yield the use cases on the real adapters, and close what was opened.
+async def assemble(settings: Settings, metrics: Metrics, clock: Clock = utc_now) -> AsyncIterator[Broker]:
+    """Yield the use cases on the real adapters, measured in `metrics`, and close what was opened.
 
     Raises:
         InvalidConfiguration: a secret's file cannot be read, or a setting does not fit its part.
@@ -132,7 +135,7 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         issuers = Issuers(settings.issuers, http, clock, development=settings.development)
         pages_of = _pages_of(objects, keys)
         stream_links = LinkKeys(keys, wrapped, clock, base_url=settings.server.public_url, settle=settle)
-        guard = Guard(policies, journal, clock)
+        guard = Guard(policies, Counted(journal, metrics), clock)
         watch = PolicyWatch(policies, journal, clock)
         for beside in (watch, SignerWatch(credentials, journal, clock), notary):
             opened.callback(asyncio.create_task(beside.run()).cancel)
@@ -150,8 +153,9 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         opened.push_async_callback(holdings.close)
         opened.callback(asyncio.create_task(holdings.run()).cancel)
         outside = Outside(journal, objects, clock, settings.audit.directory / ".sinks" / settings.audit.instance)
-        deliveries = deliveries_of(settings.sinks, outside) + detection_of(settings.detection, outside, journal)
-        sinks = await opened.enter_async_context(Sinks(deliveries))
+        sinks = await opened.enter_async_context(
+            Sinks(deliveries_of(settings.sinks, outside) + detection_of(settings.detection, outside, journal))
+        )
         links = settings.links
         lifecycle, moves, shreds = Lifecycle(vault, wrapped, clock), RecentMoves(database), SqlShreds(database)
         moving = opened.enter_context(_moving(settings))
@@ -177,12 +181,23 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
         leases = Leases(
             guard, catalog, SqlLeases(database, clock), shared.revocations, clock, longest=settings.leases.max_ttl
         )
+        health = Health(
+            {
+                "journal": journal.check,
+                "checkpoints": notary.check,
+                "state": catalog.check,
+                "vault": vault.check,
+                "storage": objects.check,
+                "policy": watch.check,
+            }
+        )
+        opened.callback(watch_parts(metrics, database, shared.announcements, keys, health, sinks).cancel)
         yield Broker(
             sign_in=SignIn(
                 Authentication(issuers, tokens, proofs, shared.revocations, clock),
                 TokenExchange(issuers, tokens, proofs, shared.revocations),
                 tokens,
-                journal,
+                Counted(journal, metrics),
                 clock,
             ),
             browse=Browse(guard, catalog, pages_of),
@@ -239,21 +254,12 @@ async def assemble(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[
             ),
             review=Review(guard, journal, _searching(settings, objects), sinks),
             advise=Advise(guard, catalog, policies, clock),
-            health=Health(
-                {
-                    "journal": journal.check,
-                    "checkpoints": notary.check,
-                    "state": catalog.check,
-                    "vault": vault.check,
-                    "storage": objects.check,
-                    "policy": watch.check,
-                }
-            ),
+            health=health,
         )
 
 
 @asynccontextmanager
-async def admitting(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Gate]:
+async def admitting(settings: Settings, metrics: Metrics, clock: Clock = utc_now) -> AsyncIterator[Gate]:
     """Yield the gate, which counts together with other instances where there is a Redis."""
     limits = settings.limits
     async with AsyncExitStack() as opened:
@@ -263,10 +269,12 @@ async def admitting(settings: Settings, clock: Clock = utc_now) -> AsyncIterator
         tallies = Tallies(clock, window=limits.window, client=_redis(settings, opened), worth_telling=worth_telling)
         opened.callback(asyncio.create_task(tallies.run()).cancel)
         rates = Rates(tallies, principal=limits.principal_requests, network=limits.network_requests)
-        yield Gate(rates, requests=limits.requests, streams=limits.streams)
+        gate = Gate(rates, requests=limits.requests, streams=limits.streams)
+        watch_gate(metrics, gate)
+        yield gate
 
 
-def create_app(settings: Settings, broker: Broker, gate: Gate) -> FastAPI:
+def create_app(settings: Settings, broker: Broker, gate: Gate, metrics: Metrics) -> FastAPI:
     """Return the ASGI application."""
     return create_api(
         broker,
@@ -286,6 +294,7 @@ def create_app(settings: Settings, broker: Broker, gate: Gate) -> FastAPI:
         max_commit_bytes=settings.server.max_commit_bytes,
         cors_origins=settings.links.cors_origins,
         gate=gate,
+        metrics=metrics,
     )
 
 

@@ -15,12 +15,14 @@ from types import FrameType
 
 import uvicorn
 import uvloop
+from prometheus_client import start_http_server
 
 from gateway.api.admission import Gate
+from gateway.api.metrics import Metrics
 from gateway.app import admitting, assemble, create_app
 from gateway.errors import InvalidConfiguration, PortInUse
 from gateway.keys.memory import protect_process
-from gateway.settings import Settings, load
+from gateway.settings import MetricsSettings, Settings, load
 
 log = logging.getLogger(__name__)
 
@@ -83,14 +85,42 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
+@contextmanager
+def showing(metrics: Metrics, settings: MetricsSettings) -> Iterator[None]:
+    """Show the metrics on their own port, if there is one.
+
+    Raises:
+        PortInUse: somebody else listens there.
+        InvalidConfiguration: we may not, or cannot, listen there.
+    """
+    if settings.port is None:
+        yield
+        return
+    with listening(settings.host, settings.port):
+        pass  # for its errors
+    shown, thread = start_http_server(settings.port, settings.host, registry=metrics.registry)
+    try:
+        yield
+    finally:
+        shown.shutdown()
+        shown.server_close()
+        thread.join()
+
+
 async def _serve(settings: Settings, listener: socket.socket) -> None:
-    async with assemble(settings) as broker, admitting(settings) as gate:
+    metrics = Metrics()
+    with showing(metrics, settings.metrics):
+        await _serve_measured(settings, listener, metrics)
+
+
+async def _serve_measured(settings: Settings, listener: socket.socket, metrics: Metrics) -> None:
+    async with assemble(settings, metrics) as broker, admitting(settings, metrics) as gate:
         for part, fault in (await broker.health.report()).items():
             if fault:
                 log.warning("%s is away, and requests that need it are answered 503: %s", part, fault.message)
         proxies = [str(network) for network in settings.server.trusted_proxies]
         config = uvicorn.Config(
-            create_app(settings, broker, gate),
+            create_app(settings, broker, gate, metrics),
             log_config=None,
             access_log=False,  # a stream link's path is a secret; the journal says who did what
             lifespan="off",

@@ -335,6 +335,14 @@ class LimitSettings(_Section):
     """How long what is being served then may still take, downloads included."""
 
 
+class MetricsSettings(_Section):
+    """Metrics for Prometheus, on a port of their own: they are for whoever runs the gateway, not for who uses it."""
+
+    host: str = "127.0.0.1"
+    port: int | None = Field(default=None, ge=1, le=65535)
+    """None: there are no metrics."""
+
+
 class TokenSettings(_Section):
     """Gateway tokens."""
 
@@ -456,6 +464,7 @@ class Settings(BaseSettings):
     leases: LeaseSettings = LeaseSettings()
     tokens: TokenSettings = TokenSettings()
     limits: LimitSettings = LimitSettings()
+    metrics: MetricsSettings = MetricsSettings()
     rotation: RotationSettings = RotationSettings()
     issuers: list[IssuerSettings] = Field(min_length=1)
     development: bool = False

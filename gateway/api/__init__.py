@@ -27,6 +27,7 @@ from gateway.api import (
 from gateway.api.admission import Admit, Gate
 from gateway.api.cors import AllowOrigins
 from gateway.api.express import Express
+from gateway.api.metrics import Measure, Metrics
 from gateway.api.middleware import BoundBody, Envelop
 from gateway.api.schemas.login import LoginOut
 from gateway.broker import Broker
@@ -42,6 +43,7 @@ def create_api(
     max_commit_bytes: int,
     cors_origins: Sequence[str] = (),
     gate: Gate,
+    metrics: Metrics,
 ) -> FastAPI:
     """Return the ASGI application over the use cases."""
     app = FastAPI(
@@ -83,5 +85,6 @@ def create_api(
     app.add_middleware(BoundBody, limit=max_body_bytes, long_limit=max_commit_bytes, long_path=pushes.COMMIT_PATH)
     app.add_middleware(AllowOrigins, origins=cors_origins, below=stream.PREFIX)
     app.add_middleware(Admit, gate=gate, streams_below=stream.PREFIX)
-    app.add_middleware(Envelop)  # the outermost, so that refusals have an id and headers as well
+    app.add_middleware(Envelop)  # outside of all that refuses, so that refusals have an id and headers as well
+    app.add_middleware(Measure, metrics=metrics)
     return app

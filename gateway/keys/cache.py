@@ -30,6 +30,8 @@ class KeyCache:
         self._memory = KeyMemory(capacity)
         self._free = deque(range(capacity))
         self._entries: OrderedDict[Slot, _Entry] = OrderedDict()
+        self.found = self.missed = 0
+        """How often a key was asked for that was here, or was not."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -37,11 +39,11 @@ class KeyCache:
     def get(self, slot: Slot) -> bytes | None:
         """Return a copy of the key, if it is here and its time is not over."""
         entry = self._entries.get(slot)
-        if entry is None:
-            return None
-        if entry.expires_at <= self._clock():
+        if entry is None or entry.expires_at <= self._clock():
+            self.missed += 1
             self.drop(slot)
             return None
+        self.found += 1
         self._entries.move_to_end(slot)
         # A copy, so that wiping ours can never change a key that somebody is encrypting with.
         return self._memory.read(entry.place)

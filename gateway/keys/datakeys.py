@@ -44,6 +44,10 @@ class DataKeys:
         self._cache = KeyCache(clock, capacity=capacity, lifetime=lifetime)
         self._opening: dict[Slot, asyncio.Task[bytes]] = {}
 
+    def asked(self) -> dict[str, int]:
+        """Return how often a key was asked for that was in memory, and how often one that was not."""
+        return {"found": self._cache.found, "missed": self._cache.missed}
+
     async def current(self, resource_id: str) -> tuple[int, bytes]:
         """Return the newest epoch and its key, to encrypt with; makes the KEK and the first epoch if there is none.
 

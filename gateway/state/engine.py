@@ -18,7 +18,7 @@ from sqlalchemy import URL, Connection, Engine, Select, create_engine, event, ma
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from gateway.errors import Conflict, InvalidConfiguration, StateUnavailable
 from gateway.settings import StateSettings
@@ -121,6 +121,12 @@ class Database:
         except Conflict:
             # On PostgreSQL another instance may add it between our look and our insert; then it is there to be found.
             return await self.write(work)
+
+    def connections(self) -> dict[str, int]:
+        """Return how many connections are in use, and how many there may be."""
+        pool = self.engine.pool
+        used = pool.checkedout() if isinstance(pool, QueuePool) else 0
+        return {"used": used, "most": int(self._limiter.total_tokens)}
 
     async def close(self) -> None:
         """Close all connections."""

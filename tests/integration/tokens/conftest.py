@@ -21,7 +21,8 @@ import httpx
 import pytest
 import uvicorn
 
-from gateway.app import assemble, create_app
+from gateway.api.metrics import Metrics
+from gateway.app import admitting, assemble, create_app
 from gateway.clock import utc_now
 from gateway.devstack import configuration
 from gateway.settings import load
@@ -222,8 +223,9 @@ def _serving(settings, clock, listener):
 
     async def serve():
         nonlocal server
-        async with assemble(settings, clock) as broker:
-            app = create_app(settings, broker)
+        metrics = Metrics()
+        async with assemble(settings, metrics, clock) as broker, admitting(settings, metrics, clock) as gate:
+            app = create_app(settings, broker, gate, metrics)
             server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
             ready.set()
             await server.serve(sockets=[listener])

@@ -13,6 +13,7 @@ import pytest
 from gateway import envelope
 from gateway.api import create_api
 from gateway.api.admission import Gate
+from gateway.api.metrics import Metrics
 from gateway.api.rates import Rates
 from gateway.api.schemas.login import LoginOut
 from gateway.audit.journal import Journal
@@ -226,6 +227,7 @@ class House:
             max_commit_bytes=1 << 20,
             cors_origins=[PAGE],
             gate=Gate(Rates(Tallies(time, window=timedelta(seconds=10))), requests=100, streams=100),
+            metrics=Metrics(),
         )
 
     def forget_pages(self):
