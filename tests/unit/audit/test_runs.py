@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.audit.event import journal_started, journal_stopped, policies_changed
+from gateway.audit.event import journal_started, journal_stopped, policies_changed, signer_replaced
 from gateway.audit.runs import Gap, Run, RunsOf, gaps
 
 
@@ -46,8 +46,9 @@ def test_a_run_that_goes_on_is_not_closed_yet(runs, at):
     assert found == Run("gateway-1", 1, at(0), 2, at(1), closed=False)
 
 
-def test_an_update_of_the_policies_ends_no_run(runs, at):
-    assert len(runs(opened(at(0)), policies_changed(digest="ab", at=at(1)), closed(at(2)))) == 1
+def test_other_changes_end_no_run(runs, at):
+    signer = signer_replaced(before="a", now="b", at=at(1))
+    assert len(runs(opened(at(0)), policies_changed(digest="ab", at=at(1)), signer, closed(at(2)))) == 1
 
 
 def test_a_gap_is_when_nobody_was_running(at):

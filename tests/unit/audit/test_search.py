@@ -135,6 +135,8 @@ def test_a_question_that_takes_too_long_is_given_up(sources, monkeypatch):
     monkeypatch.setattr(module, "_conditions", lambda _: (endless, {}))
     with pytest.raises(TooLarge, match="too long"):
         search(Question(), sources, longest_seconds=0.2)
+    with pytest.raises(TooLarge, match="too long"):
+        search(Question(), sources, longest_seconds=0)
 
 
 def test_a_file_that_is_no_parquet_is_said(tmp_path):

@@ -200,6 +200,16 @@ async def test_what_is_no_cosignature_is_refused(cosigning, witness, strict, tre
     assert known == 3
 
 
+async def test_a_witness_that_says_another_size_each_time_is_not_asked_for_ever(cosigning, witness, strict, tree):
+    await cosigning(4)
+    sizes = iter((2, 3, 1))
+    strict.answer = lambda _: (409, f"{next(sizes)}\n".encode())
+    witness._seen = 1
+    with pytest.raises(WitnessUnavailable, match="409"):
+        await witness.cosign(tree.newest(), 5, tree.nodes(5))
+    assert next(sizes) == 1
+
+
 async def test_a_log_that_was_rolled_back_is_named(cosigning, witness, strict, caplog):
     strict.size = 99
     await cosigning(1)
