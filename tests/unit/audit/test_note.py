@@ -66,7 +66,9 @@ def test_an_altered_text_or_signature_is_forged(peter, note):
         open_note(note, [peter])
 
 
-@pytest.mark.parametrize(("name", "public"), [("a b", bytes(32)), ("a+b", bytes(32)), ("", bytes(32)), ("x", bytes(31))])
+@pytest.mark.parametrize(
+    ("name", "public"), [("a b", bytes(32)), ("a+b", bytes(32)), ("", bytes(32)), ("x", bytes(31))]
+)
 def test_a_key_has_one_word_for_a_name_and_32_bytes(name, public):
     with pytest.raises(InvalidProof, match="no key's name"):
         VerifierKey(name, public)
