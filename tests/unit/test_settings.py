@@ -4,9 +4,11 @@ import os
 from datetime import timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from gateway.errors import InvalidConfiguration
-from gateway.settings import LinkSettings, ServerSettings, load
+from gateway.keys.vault_login import login_of
+from gateway.settings import LinkSettings, ServerSettings, VaultSettings, load
 
 WHOLE = """
 [vault]
@@ -108,3 +110,50 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 def test_defaults_hold_to_the_rules():
     assert ServerSettings.model_validate({"public_url": "https://gateway.example/ml"})
     assert LinkSettings.model_validate({"min_ttl": 1, "default_ttl": 1, "max_ttl": 1})
+
+
+APPROLE = {"role_id_file": "role", "secret_id_file": "secret"}
+PLATFORM = {"role": "gateway", "jwt_file": "token"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "auth = 'approle' needs role_id_file"),
+        ({"role_id_file": "role"}, "needs secret_id_file"),
+        ({**APPROLE, "token_file": "token"}, "has no use for token_file"),
+        ({"auth": "kubernetes", "jwt_file": "token"}, "auth = 'kubernetes' needs role"),
+        ({"auth": "jwt", "role": "gateway"}, "needs jwt_file"),
+        ({"auth": "jwt", **PLATFORM, **APPROLE}, "has no use for role_id_file"),
+        ({"auth": "token"}, "auth = 'token' needs token_file"),
+        ({"auth": "ldap"}, "auth"),
+        ({**APPROLE, "ca_file": "ca.pem"}, "without https://"),
+        ({**APPROLE, "address": "vault.example"}, "address"),
+        ({**APPROLE, "address": "https://a@vault.example"}, "address"),
+        ({**APPROLE, "patience": 0}, "patience"),
+    ],
+)
+def test_a_login_to_vault_has_what_it_needs_and_nothing_else(settings, said):
+    with pytest.raises(ValidationError) as refusal:
+        VaultSettings(**{"address": "http://127.0.0.1:8200"} | settings)
+    assert said in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        APPROLE,
+        {"auth": "kubernetes", **PLATFORM},
+        {"auth": "jwt", "auth_mount": "ci", **PLATFORM},
+        {"auth": "token", "token_file": "token"},
+        {**APPROLE, "ca_file": "ca.pem", "namespace": "ml"},
+    ],
+)
+def test_each_login_to_vault_is_accepted(settings):
+    assert VaultSettings(address="https://vault.example:8200", **settings).auth == settings.get("auth", "approle")
+
+
+def test_settings_that_were_not_checked_log_nobody_in():
+    unchecked = VaultSettings(address="http://127.0.0.1:8200", **APPROLE).model_copy(update={"role_id_file": None})
+    with pytest.raises(InvalidConfiguration, match="lacks a file"):
+        login_of(unchecked)
