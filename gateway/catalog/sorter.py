@@ -19,8 +19,8 @@ from gateway.catalog.names import listed_twice
 from gateway.catalog.page import Leaf, decode, encode
 from gateway.model import FileEntry
 
-RUN = 50_000
-"""Files that are held in memory: some 30 MB."""
+RUN = 25_000
+"""Files that are held in memory: some 15 MB."""
 _BLOCK = 256
 """Files that are read back from a run at a time."""
 

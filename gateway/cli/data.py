@@ -10,7 +10,16 @@ import typer
 from gateway.cli.console import Json, Profile, Resource, Url, progress_bar, write_json, write_rows
 from gateway.cli.ranges import byte_range, closed_range
 from gateway.cli.suggest import suggesting
-from gateway.client import Gateway, LinkLimits, PushReport, Reference, RemoteFile, ResourceDetails, ResourceSummary
+from gateway.client import (
+    Gateway,
+    LinkLimits,
+    Provenance,
+    PushReport,
+    Reference,
+    RemoteFile,
+    ResourceDetails,
+    ResourceSummary,
+)
 from gateway.client.throttle import parse_rate
 from gateway.errors import InvalidInput
 from gateway.model import LinkMode, ResourceKind, Version, check_name, check_resource_tag
@@ -137,6 +146,12 @@ def push(
     exclude: Exclude = None,
     threads: Threads = 8,
     limit_rate: Rate = None,
+    made_from: Annotated[
+        list[str] | None,
+        typer.Option("--from", metavar="REF", help="A version that it is made from; may be repeated."),
+    ] = None,
+    commit: Annotated[str, typer.Option(metavar="REVISION", help="The revision of the code that made it.")] = "",
+    run: Annotated[str, typer.Option(metavar="NAME", help="The run that made it: a name or a URL.")] = "",
     as_json: Json = False,
     url: Url = None,
     profile: Profile = None,
@@ -159,6 +174,7 @@ def push(
             threads=threads,
             limit_rate=limit_rate,
             progress=progress,
+            provenance=Provenance(commit, run, made_from or ()),
         )
     _tell_push(report, as_json=as_json)
 

@@ -19,6 +19,7 @@ from gateway.client.gateway import Gateway
 from gateway.client.limits import LinkLimits
 from gateway.client.person import Person
 from gateway.client.progress import Progress
+from gateway.client.provenance import Provenance
 from gateway.client.pull import PullReport
 from gateway.client.push import PushReport
 from gateway.client.reference import Reference
@@ -36,6 +37,7 @@ __all__ = [
     "Person",
     "Progress",
     "ProofKey",
+    "Provenance",
     "PullReport",
     "PushReport",
     "Reference",

@@ -17,6 +17,7 @@ from gateway.client.connection import Connection, Param
 from gateway.client.environment import Environment
 from gateway.client.folder import TargetFolder
 from gateway.client.fresh import FreshLinks
+from gateway.client.history import History
 from gateway.client.journal import Journal, journal_place
 from gateway.client.keys import Keys
 from gateway.client.leases import Leases
@@ -25,6 +26,7 @@ from gateway.client.person import Person, asking, find_person
 from gateway.client.policy import Policies
 from gateway.client.profile import default_home
 from gateway.client.progress import Progress, Silent
+from gateway.client.provenance import NOTHING_SAID, Provenance
 from gateway.client.pull import Pull, PullReport, plaintext
 from gateway.client.push import Others, Push, PushReport
 from gateway.client.reference import Reference
@@ -77,6 +79,7 @@ class Gateway:
         self._cache = cache or kept_by(environment)
         self.leases = Leases(self._connection)
         self.keys = Keys(self._connection)
+        self.history = History(self._connection)
         self.policies = Policies(self._connection)
 
     @property
@@ -177,12 +180,14 @@ class Gateway:
         threads: int = THREADS,
         limit_rate: int | None = None,
         progress: Progress | None = None,
+        provenance: Provenance = NOTHING_SAID,
     ) -> PushReport:
         """Publish local files as the resource's next version, which is made if it is new.
 
         One folder gives its content; several sources keep their own names. Files that the newest version has already
         are not sent again. Whatever fails, nothing is published; the next push to this resource goes on where one broke
-        off, for a day. `include`, `exclude` and `limit_rate` are as for `pull`.
+        off, for a day. `include`, `exclude` and `limit_rate` are as for `pull`. `provenance` says which commit and run
+        made them, out of which versions.
 
         Raises:
             VersionExists: the newest version is this very content.
@@ -196,7 +201,7 @@ class Gateway:
         journal = Journal(journal_place(default_home(), self.url, name))
         with closing(BulkTransport(Throttle(limit_rate) if limit_rate else None)) as bulk:
             push = Push(self._connection, name, bulk, progress or Silent(), threads=threads, journal=journal)
-            return push.run(files, message=message, tags=tags, description=description)
+            return push.run(files, message=message, tags=tags, description=description, provenance=provenance)
 
     def publish(
         self,

@@ -13,6 +13,7 @@ from gateway.client.connection import Connection
 from gateway.client.crew import Crew
 from gateway.client.journal import Journal
 from gateway.client.progress import Progress
+from gateway.client.provenance import NOTHING_SAID, Provenance
 from gateway.client.reference import Reference
 from gateway.client.session import PushApi, open_push
 from gateway.client.snapshot import Snapshot
@@ -82,7 +83,7 @@ class Push:
         self._lines: list[bytes] = []
         self._uploaded = self._uploaded_bytes = 0
 
-    def run(
+    def run(  # noqa: PLR0913 -- what is said of a version, by keyword
         self,
         files: Sequence[LocalFile],
         *,
@@ -90,6 +91,7 @@ class Push:
         tags: Sequence[str],
         description: str,
         others: Others = no_others,
+        provenance: Provenance = NOTHING_SAID,
     ) -> PushReport:
         """Publish the files as the next version, with the lines of others.
 
@@ -98,7 +100,7 @@ class Push:
             VersionExists: the newest version is this very content.
             LocalFileError, AccessDenied, Unavailable: as they say. In every case, nothing is published.
         """
-        coming = _Coming(files, message, tags, others)
+        coming = _Coming(files, message, tags, others, provenance)
         over = False
         session = self._journal.open()
         try:
@@ -129,7 +131,12 @@ class Push:
     def _publish(self, api: PushApi, base: Version | None, coming: "_Coming") -> Version:
         try:
             self._upload(api, self._keep_known(self._keep_sent(coming.files), base))
-            return api.commit(lambda: chain(self._lines, coming.others(base)), message=coming.message, tags=coming.tags)
+            return api.commit(
+                lambda: chain(self._lines, coming.others(base)),
+                message=coming.message,
+                tags=coming.tags,
+                provenance=coming.provenance,
+            )
         except BaseException as error:
             if isinstance(error, _OVER) or self._journal.is_empty:
                 with suppress(GatewayError):  # the first failure is the one to tell
@@ -216,6 +223,7 @@ class _Coming:
     message: str
     tags: Sequence[str]
     others: Others
+    provenance: Provenance
 
 
 def batched(files: Sequence[LocalFile]) -> Iterator[list[LocalFile]]:

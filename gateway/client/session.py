@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from gateway.client import answers
 from gateway.client.answers import PartLink, PushSession, UploadSlot
 from gateway.client.connection import Connection
+from gateway.client.provenance import NOTHING_SAID, Provenance
 from gateway.model import ResourceName, Version
 
 
@@ -41,9 +42,17 @@ class PushApi:
         """Join an object's parts; a repetition finds them joined."""
         self._connection.post(f"{self._one}/objects/{number}/complete", {"etags": list(etags)}, repeatable=True)
 
-    def commit(self, lines: Callable[[], Iterable[bytes]], *, message: str, tags: Sequence[str]) -> Version:
+    def commit(
+        self,
+        lines: Callable[[], Iterable[bytes]],
+        *,
+        message: str,
+        tags: Sequence[str],
+        provenance: Provenance = NOTHING_SAID,
+    ) -> Version:
         """Publish. The gateway answers a repetition with the same version."""
-        found = self._connection.post_lines(f"{self._one}/commit", lines, message=message, tag=list(tags))
+        params = {"message": message, "tag": list(tags), **provenance.params()}
+        found = self._connection.post_lines(f"{self._one}/commit", lines, **params)
         return answers.read(answers.committed(self._name), found, self._connection.url)
 
     def abort(self) -> None:
