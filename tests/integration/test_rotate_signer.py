@@ -1,6 +1,7 @@
 """A replaced signing key kills the links that it signed, and the gateway goes on without a restart."""
 
 import json
+import time
 
 import boto3
 import httpx
@@ -92,3 +93,19 @@ def test_links_that_are_out_die_and_the_gateway_goes_on(start_gateway, own_user,
     assert httpx.get(ada.link("dataset/vision/rotated@v1/a.csv").url, trust_env=False).content == b"1,2\n"
     (folder / "b.csv").write_bytes(b"3,4\n")
     assert ada.push(folder, "dataset/vision/rotated").version.number == 2
+    assert eventually(lambda: replaced(served)) == [(done["created"], done["deleted"])]
+
+
+def replaced(served):
+    """The access keys that the journal says were replaced, each with the one before it."""
+    events = [record.read_event() for record in served.records()]
+    changes = [event for event in events if event["activity_name"] == "Password Change"]
+    return [(event["user"]["credential_uid"], event["unmapped"]["replaced"]) for event in changes]
+
+
+def eventually(look, within=10.0):
+    """Return what a look finds, once it finds something."""
+    until = time.monotonic() + within
+    while not (found := look()) and time.monotonic() < until:
+        time.sleep(0.05)
+    return found
