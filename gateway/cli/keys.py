@@ -12,7 +12,7 @@ from gateway.cli.lease import life
 from gateway.client import Gateway
 from gateway.client.key_answers import KeyStatus, ReencryptionInfo, Rotated
 from gateway.clock import utc_now
-from gateway.errors import GatewayError, IncompleteUpload, InvalidInput
+from gateway.errors import GatewayError, IntegrityError, InvalidInput, Unavailable
 from gateway.model import ReencryptionState, ResourceName
 
 app = typer.Typer(no_args_is_help=True, help="Look after keys: rotate, re-encrypt, shred.")
@@ -158,7 +158,7 @@ def _rotate_all(
     if not as_json:
         typer.echo(f"{seen} keys looked at, {rotated} rotated, {failed} failed.")
     if failed:
-        raise IncompleteUpload(f"{failed} of {seen} keys could not be rotated.", hint="Run it again.")
+        raise Unavailable(f"{failed} of {seen} keys could not be rotated.", hint="Run it again.")
 
 
 def _tell(one: Rotated, *, as_json: bool) -> None:
@@ -223,7 +223,7 @@ def reencrypt(
     else:
         typer.echo(_told(job))
     if job.state is ReencryptionState.FAILED or job.failed:
-        raise IncompleteUpload(f"{job.failed} objects of {resource} were not moved.", hint=job.failure)
+        raise IntegrityError(f"{job.failed} objects of {resource} were not moved.", hint=job.failure)
 
 
 def _follow(gateway: Gateway, resource: ResourceName, rate: int | None) -> ReencryptionInfo:

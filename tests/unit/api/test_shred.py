@@ -145,6 +145,7 @@ class TestAfterwards:
         await shred(digits, shredder)
         for path in ("keys:rotate", "keys:new-epoch", "keys:retire"):
             assert told(await digits.ask("ada", "POST", f"/v1/{NAME}/{path}")) == (404, "shredded")
+        assert told(await digits.ask("ada", "POST", f"/v1/{NAME}/pushes", {})) == (404, "shredded")
         assert digits.vault.keks == {}
 
     async def test_a_link_given_out_at_the_last_moment_dies_with_it(self, digits, shredder):
