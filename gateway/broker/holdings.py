@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_SECONDS = 2.0
 """Of two looks, the later one is at most so much after the earlier one, and the time that the parts take to answer."""
+_SAY_EVERY_SECONDS = 10.0
+"""What has not changed is said again after this, so that the instance is known to be there."""
 _WITHDRAW_WITHIN_SECONDS = 2.0
 
 Source = Callable[[], Awaitable[Holding]]
@@ -36,6 +38,8 @@ class Holdings:
         self._store = store
         self._sources = sources
         self._held: dict[Secret, Holding] = {}
+        self._said: dict[Secret, Holding] = {}
+        self._said_at = -_SAY_EVERY_SECONDS
         self._faults: dict[str, str] = {}
 
     async def run(self) -> None:
@@ -49,7 +53,8 @@ class Holdings:
         try:
             for secret, source in self._sources.items():
                 await self._ask(secret, source)
-            await self._attempt("the database", lambda: self._store.report(self._instance, [*self._held.values()]))
+            if self._held != self._said or anyio.current_time() >= self._said_at + _SAY_EVERY_SECONDS:
+                await self._attempt("the database", self._say)
         except Exception:
             # A loop that ended would hold up every rotation, and nobody would know why.
             log.exception("what this instance holds could not be said")
@@ -58,6 +63,11 @@ class Holdings:
         """Withdraw, so that nobody waits for an instance that serves no more."""
         with anyio.move_on_after(_WITHDRAW_WITHIN_SECONDS):
             await self._attempt("the database", lambda: self._store.withdraw(self._instance))
+
+    async def _say(self) -> None:
+        said = dict(self._held)
+        await self._store.report(self._instance, [*said.values()])
+        self._said, self._said_at = said, anyio.current_time()
 
     async def _ask(self, secret: Secret, source: Source) -> None:
         async def hold() -> None:

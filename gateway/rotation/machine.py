@@ -1,6 +1,6 @@
 """Takes secrets through the steps of their rotation, all at once, each from where it was left."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,7 +14,7 @@ from gateway.errors import GatewayError, IntegrityError, NotTakenUp
 from gateway.model import Secret
 from gateway.ports import HoldingStore, Report
 from gateway.rotation.book import Book
-from gateway.rotation.steps import NEW, OLD, Kind, Progress, Step, after
+from gateway.rotation.steps import NEW, OLD, Facts, Kind, Progress, Step, after
 
 Told = Callable[[Secret, Step, bool], None]
 """Is told of each step that was done: once when it is, and once (True) when that is noted."""
@@ -189,7 +189,7 @@ class Rotation:
             case Step.PUBLISH:
                 await kind.publish(facts)
             case Step.TAKE_UP:
-                await self._taken_up(kind, facts[NEW])
+                await self._taken_up(kind, facts)
             case Step.ACTIVATE:
                 await kind.activate(facts)
             case Step.VERIFY:
@@ -203,32 +203,40 @@ class Rotation:
                 await kind.prove(facts)
         return facts
 
-    async def _taken_up(self, kind: Kind, new: str) -> None:
-        await self._until(kind, lambda report: report.holding.uses == new, "do not use the new one yet")
+    async def _taken_up(self, kind: Kind, facts: Facts) -> None:
+        async def behind() -> list[str]:
+            here = [] if await kind.has_arrived(facts) else ["this machine"]
+            return here + await self._behind(kind, lambda report: report.holding.uses == facts[NEW])
+
+        await self._until_none(behind, f"{kind.secret}: the new one is not used yet by")
 
     async def _let_go(self, kind: Kind, old: str) -> None:
-        await self._until(kind, lambda report: old not in report.holding.accepts, "still accept the old one")
+        async def behind() -> list[str]:
+            return await self._behind(kind, lambda report: old not in report.holding.accepts)
 
-    async def _until(self, kind: Kind, good: Callable[[Report], bool], what: str) -> None:
-        """Wait until every instance says what is wanted.
+        await self._until_none(behind, f"{kind.secret}: the old one is still accepted by")
+
+    async def _until_none(self, who_is_behind: Callable[[], Awaitable[list[str]]], what: str) -> None:
+        """Wait until nobody is behind.
 
         Raises:
-            NotTakenUp: some do not, for too long. Nothing was taken from them.
+            NotTakenUp: somebody is, for too long. Nothing was taken from them.
         """
-        if not kind.is_held:
-            return
         end = self._clock() + self._take_up
-        while behind := await self._behind(kind.secret, good):
+        while behind := await who_is_behind():
             if self._clock() >= end:
                 raise NotTakenUp(
-                    f"{kind.secret}: {', '.join(behind)} {what}.",
+                    f"{what} {', '.join(behind)}.",
                     hint="See what their logs say; then run again, and it goes on from here.",
                 )
             await anyio.sleep(_LOOK_EVERY_SECONDS)
 
-    async def _behind(self, secret: Secret, good: Callable[[Report], bool]) -> list[str]:
+    async def _behind(self, kind: Kind, good: Callable[[Report], bool]) -> list[str]:
+        """Return the instances that do not say of this secret what is wanted."""
+        if not kind.is_held:
+            return []
         reports = await self._holdings.reports(since=self._clock() - SILENT_AFTER)
-        said = {report.instance: report for report in reports if report.holding.secret is secret}
+        said = {report.instance: report for report in reports if report.holding.secret is kind.secret}
         everyone = sorted({report.instance for report in reports})
         return [name for name in everyone if name not in said or not good(said[name])]
 

@@ -93,6 +93,11 @@ class Kind(ABC):
         """Put it where instances look for it. There is nothing to do where that is where it was made."""
         del facts
 
+    async def has_arrived(self, facts: Facts) -> bool:
+        """Tell whether this machine has it, too, where it is published. Instances tell of theirs themselves."""
+        del facts
+        return True
+
     async def activate(self, facts: Facts) -> None:
         """Have it taken. There is nothing to do where it is taken from the moment it was made."""
         del facts

@@ -1,5 +1,6 @@
 """A rotation that is killed goes on where it was, and the old secret is dead at its end: on a real Vault and S3."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -172,7 +173,7 @@ async def test_while_an_instance_does_not_hold_the_new_one_the_old_one_stays(rot
     await holdings.report("asleep", [Holding(Secret.GATEWAY_SECRET_ID, "an old one", ("an old one",))])
     result = (await rotate(Secret.GATEWAY_SECRET_ID))[Secret.GATEWAY_SECRET_ID]
     assert isinstance(result.fault, NotTakenUp)
-    assert "asleep do not use the new one yet" in result.fault.message
+    assert result.fault.message == "gateway-secret-id: the new one is not used yet by asleep."
     assert told(Secret.GATEWAY_SECRET_ID)[-1] == (Step.TAKE_UP, "Failure")
     await holdings.withdraw("asleep")
     await database.close()
@@ -193,6 +194,29 @@ async def test_an_overlap_is_waited_for_by_another_run(rotate, clock):
     assert first.state is State.WAITING
     clock.offset += first.until - clock()
     assert (await rotate(Secret.S3_CREDENTIALS))[Secret.S3_CREDENTIALS].state is State.REPLACED
+
+
+async def test_what_is_published_in_vault_is_waited_for_where_it_is_brought_to_files(
+    rotation_of, settings_file, own_vault, operator
+):
+    file = settings_file({"publish": "vault", "take_up": 10})
+    login = load(file).rotation.vault
+    published = f"{own_vault['rotation']['kv_mount']}/data/published/{login.secret_id_file.name}"
+    old, brought = login.secret_id_file.read_text(), []
+
+    def bring(secret, step, noted):
+        """What Vault Agent does: it looks now and then, and writes files."""
+        if step is Step.PUBLISH and noted:
+            assert login.secret_id_file.read_text() == old
+            asyncio.get_running_loop().call_later(1, write)
+
+    def write():
+        brought.append(operator.read(published)["data"]["data"]["value"])
+        login.secret_id_file.write_text(brought[0])
+
+    async with rotation_of(file, told=bring) as rotation:
+        (result,) = await rotation.run([Secret.ROTATION_SECRET_ID], wait=False)
+    assert (result.state, login.secret_id_file.read_text() != old) == (State.REPLACED, True)
 
 
 async def test_what_is_not_there_yet_is_not_made(rotate):

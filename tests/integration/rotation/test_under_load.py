@@ -89,7 +89,7 @@ class Load:
 
 
 @pytest.fixture
-def pair(start_gateway, own_vault, own_database, redis_server, s3_user):
+def pair(own_vault, own_database, redis_server, s3_user, start_gateway):
     """Two gateways that are one to those who use them, on a database, a Redis, keys and logins of their own."""
     common = {
         "vault": own_vault["vault"],

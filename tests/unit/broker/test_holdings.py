@@ -19,10 +19,12 @@ class Said:
     def __init__(self):
         self.rows = {}
         self.failure = None
+        self.writes = 0
 
     async def report(self, instance, holdings):
         if self.failure:
             raise self.failure
+        self.writes += 1
         self.rows[instance] = [*holdings]
 
     async def withdraw(self, instance):
@@ -83,3 +85,18 @@ async def test_an_instance_that_stops_withdraws(said):
     await holdings.look()
     await holdings.close()
     assert said.rows == {}
+
+
+async def test_what_has_not_changed_is_not_written_at_every_look(said):
+    keys = [KEY]
+
+    async def held():
+        return keys[-1]
+
+    holdings = Holdings("a", said, {Secret.LINK_KEY: held})
+    for _ in range(3):
+        await holdings.look()
+    assert said.writes == 1
+    keys.append(Holding(Secret.LINK_KEY, "2", ("1", "2")))
+    await holdings.look()
+    assert (said.writes, said.rows) == (2, {"a": [keys[-1]]})
