@@ -19,7 +19,7 @@ from gateway.audit.tree import Tree
 KILLS = int(os.environ.get("GATEWAY_TEST_KILLS", "10"))
 CLIENTS = 8
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(60 + 10 * KILLS)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(120 + 20 * KILLS)]
 
 
 class Load:
