@@ -18,8 +18,8 @@ from gateway.errors import IntegrityError
 from gateway.model import FileEntry, Resource, ResourceName, Version, VersionRef
 from gateway.ports import CatalogStore, ObjectStore, ReencryptionStore
 
-_TELL_AFTER = 100_000
-"""Objects after which a sign of life is given."""
+_TELL_AFTER, _TELL_AFTER_PAGES = 100_000, 5_000
+"""Objects, and pages, after which a sign of life is given: who waits hears something every few seconds."""
 _NONE = -1
 
 
@@ -119,6 +119,8 @@ class Inspection:
             faults += len(faulty)
             for fault in faulty:
                 yield fault
+            if pages % _TELL_AFTER_PAGES == 0:
+                yield Looked(sizes.count)
         if files != version.file_count and not faults:
             faults += 1
             yield Fault("", f"its pages list {files:,} files, and {version.file_count:,} were published")

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.catalog.names import listed_twice
 from gateway.catalog.page import Leaf, decode, encode
+from gateway.errors import StateUnavailable
 from gateway.model import FileEntry
 
 RUN = 25_000
@@ -52,6 +53,7 @@ class Sorter:
 
         Raises:
             InvalidPath: its path was taken already, as far as that is known by now.
+            StateUnavailable: there is no room for more.
             InvalidInput: a field of it does not fit.
         """
         self.count += 1
@@ -76,11 +78,19 @@ class Sorter:
             block = compressor.compress(encode(Leaf(tuple(entries[at : at + _BLOCK]))))
             # Each block's number is its nonce: the key is ours alone, and no number is used twice.
             sealed = self._cipher.encrypt(_nonce(self._blocks), block, None)
-            self._file.write(sealed)
+            self._write(sealed)
             run.append((self._blocks, self._end, len(sealed)))
             self._end += len(sealed)
             self._blocks += 1
         self._runs.append(run)
+
+    def _write(self, sealed: bytes) -> None:
+        try:
+            written = self._file.write(sealed)
+        except OSError as error:
+            raise _no_room() from error
+        if written != len(sealed):  # the disk took what it had room for
+            raise _no_room()
 
     def _read(self, run: list[tuple[int, int, int]]) -> Iterator[FileEntry]:
         decompressor = zstandard.ZstdDecompressor()
@@ -89,6 +99,12 @@ class Sorter:
             page = decode(decompressor.decompress(self._cipher.decrypt(_nonce(number), sealed, None)))
             if isinstance(page, Leaf):
                 yield from page.entries
+
+
+def _no_room() -> StateUnavailable:
+    return StateUnavailable(
+        "The gateway has no room on its temporary disk to sort so many files.", hint="Free some space, or set TMPDIR."
+    )
 
 
 def _nonce(number: int) -> bytes:

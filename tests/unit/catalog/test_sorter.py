@@ -4,7 +4,7 @@ import tempfile
 import pytest
 
 from gateway.catalog.sorter import Sorter
-from gateway.errors import InvalidPath
+from gateway.errors import InvalidPath, StateUnavailable
 
 pytestmark = pytest.mark.anyio
 PATHS = [f"{number:04}é" for number in range(1000)]
@@ -15,6 +15,28 @@ async def test_a_path_that_comes_twice_in_a_run_is_refused(entry):
         await sorter.add(entry("a"))
         with pytest.raises(InvalidPath, match="'a' is listed twice"):
             await sorter.add(entry("a"))
+
+
+class Full:
+    """A disk that takes a little, or nothing any more."""
+
+    def __init__(self, takes):
+        self.takes = takes
+
+    def write(self, data):
+        if not self.takes:
+            raise OSError(28, "No space left on device")
+        return self.takes
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("takes", [0, 1])
+async def test_a_full_disk_is_said_so(entry, monkeypatch, takes):
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full(takes))
+    with Sorter(run=1) as sorter, pytest.raises(StateUnavailable, match="no room"):
+        await sorter.add(entry("a"))
 
 
 @pytest.mark.parametrize("run", [1, 7, 256, 999, 1000, 2000])

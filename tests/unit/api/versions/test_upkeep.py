@@ -269,6 +269,12 @@ class TestCheck:
         await publish(contents())
         assert await check() == ([], WHOLE)
 
+    async def test_signs_of_life_come_while_it_looks(self, house, publish, contents, check, monkeypatch):
+        await publish(contents())
+        monkeypatch.setattr("gateway.broker.inspection._TELL_AFTER", 100)
+        monkeypatch.setattr("gateway.broker.inspection._TELL_AFTER_PAGES", 4)
+        assert await check() == ([{"objects": 100}, {"objects": 200}, {"objects": 200}, {"objects": 200}], WHOLE)
+
     async def test_a_store_that_is_away_ends_it_with_its_error(self, house, publish, contents, lines, monkeypatch):
         await publish(contents())
 
