@@ -9,9 +9,9 @@ import math
 import os
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +61,7 @@ from gateway.broker.sign_in import SignIn
 from gateway.broker.signer_watch import SignerWatch
 from gateway.broker.streams import Streams
 from gateway.catalog.cache import PageCache, Pages
+from gateway.client import executors
 from gateway.client.rewriter import read_back, rewrite
 from gateway.clock import Clock, utc_now
 from gateway.identity import Authentication, GatewayTokens, Issuers, Nonces, Proofs, TokenExchange
@@ -93,6 +94,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _ISSUER_TIMEOUT_SECONDS = 5.0
+_ON_A_CLUSTER = 64
+"""Objects that are encrypted anew at a time on a cluster, whose workers may come and go."""
 
 
 @asynccontextmanager
@@ -300,13 +303,23 @@ def create_app(settings: Settings, broker: Broker, gate: Gate, metrics: Metrics)
 
 @contextmanager
 def _moving(settings: Settings) -> Iterator[Moving]:
-    """Yield what encrypts objects anew: threads here, since the cipher and the hash both let go of Python's lock."""
-    width = settings.keys.reencryption_threads or os.cpu_count() or 1
-    executor = ThreadPoolExecutor(width, thread_name_prefix="reencryption")
-    try:
-        yield Moving(executor, width, rewrite, read_back, settings.links.max_ttl + settings.keys.old_copies_for)
-    finally:
-        executor.shutdown(wait=False, cancel_futures=True)
+    """Yield what encrypts objects anew: threads here, since the cipher and the hash both let go of Python's lock.
+
+    A cluster is reached when it is first needed: it may start after us.
+    """
+    keys, life = settings.keys, settings.links.max_ttl + settings.keys.old_copies_for
+    scheduler = keys.reencryption_scheduler
+    if scheduler is None:
+        width = keys.reencryption_threads or os.cpu_count() or 1
+        executor = ThreadPoolExecutor(width, thread_name_prefix="reencryption")
+        try:
+            yield Moving(lambda: executor, width, rewrite, read_back, life)
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+        return
+    with ExitStack() as opened:
+        reach = cache(lambda: opened.enter_context(executors.executor(scheduler)))
+        yield Moving(reach, keys.reencryption_threads or _ON_A_CLUSTER, rewrite, read_back, life)
 
 
 def _shredder_login(settings: Settings) -> VaultSettings | None:

@@ -132,7 +132,10 @@ class KeySettings(_Section):
     shred_delay: Annotated[Seconds, Field(gt=timedelta(0), le=timedelta(days=90))] = timedelta(days=7)
     """How long an approved shredding can be undone."""
     reencryption_threads: int | None = Field(default=None, ge=1, le=256)
-    """Objects that are encrypted anew at a time; one for each core, else."""
+    """Objects that are encrypted anew at a time; one for each core, else, or 64 on a cluster."""
+    reencryption_scheduler: str | None = Field(default=None, pattern=r"^(tcp|tls)://[^\s/]+$")
+    """The Dask cluster whose workers encrypt anew, by its scheduler; this machine's cores, else. Its workers are handed
+    links and object keys: use `tls://` wherever others could listen."""
     old_copies_for: Annotated[Seconds, Field(ge=timedelta(seconds=2))] = timedelta(days=1)
     """How long the old copy of an object that was encrypted anew stays, beyond the life of the longest link."""
     lifetime: Annotated[Seconds, Field(gt=timedelta(0), le=timedelta(hours=1))] = timedelta(minutes=5)

@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 import anyio
+from anyio import to_thread
 
 from gateway import envelope
 from gateway.audit import event
@@ -62,7 +63,8 @@ _A = TypeVar("_A")
 class Moving:
     """What does the moving: where, with which functions, and how long old copies stay."""
 
-    executor: Executor
+    executor: Callable[[], Executor]
+    """Returns where the work runs; it may block, and raise `Unavailable`."""
     width: int
     """Objects on their way at a time."""
     rewrite: Rewriter
@@ -98,6 +100,7 @@ class Reencryptor:
         self._journal = journal
         self._clock = clock
         self._moving = moving
+        self._reaching = asyncio.Lock()
         self._holder = secrets.token_hex(16)
 
     async def run(self) -> None:
@@ -288,7 +291,9 @@ class Reencryptor:
         return Upload(link.url, dict(link.headers))
 
     async def _elsewhere(self, work: Callable[[_A], _T], argument: _A) -> _T:
-        return await asyncio.wrap_future(self._moving.executor.submit(work, argument))
+        async with self._reaching:
+            executor = await to_thread.run_sync(self._moving.executor)
+        return await asyncio.wrap_future(executor.submit(work, argument))
 
     async def _reseal(self, resource: Resource, epoch: int) -> None:
         """Seal the manifest pages under the newest epoch as well: the names of files are secrets too."""

@@ -5,6 +5,7 @@ import hashlib
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import unquote, urlsplit
 
@@ -13,7 +14,7 @@ import pytest
 from gateway import envelope
 from gateway.broker.pages import SealedPacks, pack_epoch
 from gateway.broker.reencryptor import Moving, Reencryptor
-from gateway.errors import ContentMismatch, IntegrityError, StorageUnavailable
+from gateway.errors import ContentMismatch, IntegrityError, StorageUnavailable, Unavailable
 from gateway.model import ResourceName
 
 pytestmark = pytest.mark.anyio
@@ -70,7 +71,7 @@ class Rig:
 
     def instance(self):
         house = self.house
-        moving = Moving(self.executor, 2, self.mover.rewrite, self.mover.read_back, timedelta(hours=2))
+        moving = Moving(lambda: self.executor, 2, self.mover.rewrite, self.mover.read_back, timedelta(hours=2))
         return Reencryptor(
             house.moves,
             house.catalog,
@@ -213,6 +214,20 @@ class TestJob:
         job = await rig.job()
         assert (job["state"], job["objects"], job["moved"]) == ("settling", 4, 4)
         assert rig.mover.rewritten == 4 + 2
+
+    async def test_a_cluster_that_is_away_is_waited_for(self, rig):
+        def refuse():
+            raise Unavailable("No scheduler answers.")
+
+        await rig.begin()
+        rig.worker._moving = replace(rig.worker._moving, executor=refuse)
+        with pytest.raises(Unavailable):
+            await rig.worker.work_once()
+        job = await rig.job()
+        assert (job["state"], job["moved"], job["failed"]) == ("running", 0, 0)
+        rig.house.time.advance(60)
+        await rig.instance().work_once()
+        assert (await rig.job())["moved"] == 4
 
     async def test_an_instance_that_is_shut_down_leaves_its_job_to_another(self, rig):
         await rig.begin(bytes_per_second=1)  # the second object waits for hours
