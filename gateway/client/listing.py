@@ -40,16 +40,14 @@ class Listing:
         """
         resource = resource_part(path)
         if not resource:
-            found = not path or path in set(ResourceKind) or bool(self._names(path))
-            return folder_info(path) if found else _missing(path)
+            known = not path or path in set(ResourceKind) or self._names(path)
+            return folder_info(path) if known else _missing(path)
         wanted = Reference.parse(path)
         snapshot = self._session.snapshot(wanted)
-        version = snapshot.version
-        if not wanted.path:
-            return folder_info(path)
-        if file := snapshot.find(wanted.path):
-            return _file(resource, file, version)
-        return folder_info(path) if snapshot.has_folder(wanted.path) else _missing(path)
+        found = snapshot.look(wanted.path) if wanted.path else bool(snapshot.version)
+        if isinstance(found, bool):
+            return folder_info(path) if found else _missing(path)
+        return _file(resource, found, snapshot.version)
 
     def within(self, path: str) -> Iterator[Info]:
         """Yield what is right in a folder; a file is alone in itself."""

@@ -54,13 +54,15 @@ class RemoteObject:
         if start >= end:
             return b""
         plan = plan_range(start, end, self.file.size)
+        name = self._name
         with naming(self.file.path):
             try:
                 return self._decrypt(plan)
             except ObjectMoved:
                 self._begin()
             except IntegrityError:
-                if self._cache is None:
+                # Another thread may have found it encrypted anew while this one read under the old key.
+                if self._cache is None and self._name == name:
                     raise
                 self._forget(plan)
             try:

@@ -62,13 +62,13 @@ class Snapshot:
         yield from (file for file in self._page(path, "", 1).files if file.path == path)
         yield from self._below(f"{path}/")
 
-    def find(self, path: str) -> RemoteFile | None:
-        """Return the file at `path`, if there is one."""
-        return next((file for file in self._page(path, "", 1).files if file.path == path), None)
-
-    def has_folder(self, path: str) -> bool:
-        """Tell whether there is a file below `path`."""
-        return bool(self._page(f"{path}/", "", 1).files)
+    def look(self, path: str) -> RemoteFile | bool:
+        """Return the file at `path`; else, whether there is a folder. Mostly in one request."""
+        first = next(iter(self._page(path, "", 1).files), None)
+        if first is None or first.path == path:
+            return first or False
+        # 'a-b' sorts between 'a' and 'a/b'.
+        return first.path.startswith(f"{path}/") or bool(self._page(f"{path}/", "", 1).files)
 
     def listing(self, folder: str = "") -> Iterator[RemoteFile | str]:
         """Yield the files right in a folder, and the paths of the folders in it. What those hold is passed over."""

@@ -189,3 +189,9 @@ class TestContent:
 
     def test_the_gateway_is_there_for_the_rest(self, fs):
         assert isinstance(fs.gateway, Gateway)
+
+
+def test_a_folder_is_found_behind_names_that_sort_before_its_slash(fs, sim):
+    sim.publish(NAME, {"train-old.csv": b"", "train/a.csv": b"", "alone-old.csv": b""})
+    assert fs.isdir(f"{NAME}/train")
+    assert not fs.exists(f"{NAME}/alone")
