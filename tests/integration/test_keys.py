@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
 
+import psutil
 import pytest
 
 from gateway.client.rewriter import read_back, rewrite
@@ -336,3 +337,28 @@ def id_of(served, name):
     with contextlib.closing(sqlite3.connect(served.folder / "gateway.db")) as database:
         [(found,)] = database.execute("SELECT id FROM resources WHERE name = ?", (name.rpartition("/")[2],))
     return found
+
+
+def test_a_gateway_killed_in_the_middle_goes_on_where_it_was(start_gateway, sdk, api, name, folder):
+    served = start_gateway(HASTY)
+    files = {f"{number}.bin": os.urandom(1000) for number in range(60)}
+    ada, grace = sdk("ada", served), sdk("grace", served)
+    ada.push(folder(files), name)
+    grace.keys.new_epoch(name)
+    grace.keys.reencrypt(name, bytes_per_second=20_000)  # three seconds for all of it
+    until(lambda: grace.keys.reencryption(name).moved, lambda moved: moved >= 50)
+    psutil.Process(served.process.pid).kill()
+    served.process.stop()
+    again = start_gateway.again(served)
+    before = grace.keys.reencryption(name)
+    assert (before.state, before.moved) == ("running", 50)
+    let_go(again, name)
+    after = until(lambda: grace.keys.reencryption(name), lambda found: found.state == "settling")
+    assert (after.objects, after.moved, after.failed) == (60, 60, 0)
+    assert {path: b"".join(ada.read(f"{name}@v1/{path}")) for path in files} == files
+
+
+def let_go(served, name):
+    """Let the minute pass in which the killed instance might have come back."""
+    with contextlib.closing(sqlite3.connect(served.folder / "gateway.db")) as database, database:
+        database.execute("UPDATE reencryptions SET held_until = '2020-01-01 00:00:00' WHERE resource = ?", (name,))
