@@ -1,6 +1,6 @@
 """Object keys, derived. Each object has its own; none says anything about another or about the data key."""
 
-import hmac
+from gateway.mac import KeyedMac
 
 KEY_BYTES = 32
 _LABEL = b"gateway object key v1"
@@ -33,14 +33,14 @@ class ObjectKeys:
         ValueError: the data key is not 32 bytes long, or the id is empty or has a NUL.
     """
 
-    __slots__ = ("_info", "_prk")
+    __slots__ = ("_expand", "_info")
 
     def __init__(self, data_key: bytes, resource_id: str) -> None:
         if len(data_key) != KEY_BYTES:
             raise ValueError(f"A data key has {KEY_BYTES} bytes.")
         if not resource_id or "\0" in resource_id:
             raise ValueError("An id is empty or has a NUL.")
-        self._prk = hmac.new(bytes(KEY_BYTES), data_key, "sha256").digest()
+        self._expand = KeyedMac(KeyedMac(bytes(KEY_BYTES)).digest(data_key))
         self._info = b"\0".join((_LABEL, resource_id.encode(), b""))
 
     def key(self, object_id: str) -> bytes:
@@ -51,4 +51,4 @@ class ObjectKeys:
         """
         if not object_id or "\0" in object_id:
             raise ValueError("An id is empty or has a NUL.")
-        return hmac.new(self._prk, b"%b%b\x01" % (self._info, object_id.encode()), "sha256").digest()
+        return self._expand.digest(b"%b%b\x01" % (self._info, object_id.encode()))

@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from gateway.clock import Clock
 from gateway.errors import InvalidConfiguration, InvalidInput, InvalidPath, StorageUnavailable
 from gateway.links import sigv4
+from gateway.mac import KeyedMac
 from gateway.model import Link, LinkMode
 from gateway.ports import Bucket, CredentialSource, StorageCredentials, always
 
@@ -50,7 +51,7 @@ class _Stamp:
     date: str
     scope: str
     query: str
-    mac: sigv4.SigningMac
+    mac: KeyedMac
     token: str = field(repr=False)
     """The parameter of a session token, or nothing."""
     ends_at: datetime | None
@@ -80,7 +81,7 @@ class _Stamp:
             ),
             token=f"&X-Amz-Security-Token={sigv4.uri_encode(token)}" if token else "",
             ends_at=credentials.expires_at,
-            mac=sigv4.SigningMac(sigv4.signing_key(credentials.secret_access_key, day=date[:8], region=region)),
+            mac=KeyedMac(sigv4.signing_key(credentials.secret_access_key, day=date[:8], region=region)),
         )
 
 
@@ -134,7 +135,8 @@ class Presigner:
             parameters = _encode_parameters(query)
             sent, canonical = "&".join([*parameters, sent]), "&".join([canonical, *sorted(parameters, key=_name)])
         request = sigv4.canonical_request(method, path, canonical, signed)
-        signature = stamp.mac.hexdigest(sigv4.string_to_sign(request, date=stamp.date, scope=stamp.scope))
+        text = sigv4.string_to_sign(request, date=stamp.date, scope=stamp.scope)
+        signature = stamp.mac.hexdigest(text.encode())
         url = f"{self._origin}{path}?{sent}&X-Amz-Signature={signature}"
         return Link(LinkMode.DIRECT, method, url, life.expires_at, dict(signed.to_send))
 
@@ -157,7 +159,7 @@ class Presigner:
         for key in keys:
             path = self._base + _encode_key(key)
             text = sigv4.string_to_sign(f"{before}{path}{after}", date=stamp.date, scope=stamp.scope)
-            urls.append(f"{start}{path}{end}{stamp.mac.hexdigest(text)}")
+            urls.append(f"{start}{path}{end}{stamp.mac.hexdigest(text.encode())}")
         return urls, life.expires_at
 
     def _current_stamp(self) -> _Stamp:

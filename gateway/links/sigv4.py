@@ -15,7 +15,6 @@ from gateway.errors import InvalidInput
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 SERVICE = "s3"
-_BLOCK_BYTES = 64
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 """Stands where a payload's hash would: who presigns does not know the payload."""
 
@@ -113,25 +112,3 @@ def signing_key(secret: str, *, day: str, region: str) -> bytes:
     for part in (day, region, SERVICE, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
     return key
-
-
-class SigningMac:
-    """HMAC-SHA256 under one key, for any number of strings to sign.
-
-    The states after the padded key are kept, as RFC 2104 section 4 proposes: a signature hashes its text alone, which
-    takes a third of `hmac`'s time.
-    """
-
-    __slots__ = ("_inner", "_outer")
-
-    def __init__(self, key: bytes) -> None:
-        block = key.ljust(_BLOCK_BYTES, b"\0")
-        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
-        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
-
-    def hexdigest(self, text: str) -> str:
-        """Return the hex signature of a string to sign (step 3)."""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(text.encode())
-        outer.update(inner.digest())
-        return outer.hexdigest()

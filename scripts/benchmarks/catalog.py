@@ -66,6 +66,10 @@ class Versions:
             yield below(case, self._commit(lambda i: i not in changed), "s", 60)
         yield below(f"memory of the server, {self._files}", max(seen) / 1e6, "MB", 300)
 
+    def publish(self) -> None:
+        """Publish the first version."""
+        self._commit(lambda _: False)
+
     def _commit(self, is_kept: Callable[[int], bool]) -> float:
         push = f"{self._path}/pushes/{self._post(f'{self._path}/pushes', {})['push_id']}"
         reserved = self._post(f"{push}/objects", {"sizes": [len(CONTENT)] * OBJECTS})["objects"]
