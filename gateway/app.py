@@ -253,7 +253,12 @@ async def assemble(settings: Settings, metrics: Metrics, clock: Clock = utc_now)
             ),
             reencrypt=Reencrypt(guard, catalog, moves, lifecycle, clock),
             shredding=Shredding(
-                guard, catalog, shreds, clock, delay=settings.keys.shred_delay, able=shredder_login is not None
+                guard,
+                catalog,
+                shreds,
+                clock,
+                delay=settings.keys.shred_delay,
+                able=shredder_login is not None or settings.keys.shredder_elsewhere,
             ),
             review=Review(guard, journal, _searching(settings, objects), sinks),
             advise=Advise(guard, catalog, policies, clock),

@@ -129,6 +129,8 @@ class KeySettings(_Section):
     shredder_role_id_file: Path | None = None
     """The login to Vault that may destroy KEKs, as the next one; none where this machine shreds nothing."""
     shredder_secret_id_file: Path | None = None
+    shredder_elsewhere: bool = False
+    """Whether another instance on this database has that login, so that shreddings may be asked for here as well."""
     shred_delay: Annotated[Seconds, Field(gt=timedelta(0), le=timedelta(days=90))] = timedelta(days=7)
     """How long an approved shredding can be undone."""
     reencryption_threads: int | None = Field(default=None, ge=1, le=256)

@@ -84,6 +84,12 @@ class TestRefusals:
     async def test_nothing_is_approved_that_nobody_asked_for(self, digits):
         assert told(await approve(digits)) == (404, "not-found")
 
+    async def test_where_nobody_could_do_it_it_is_not_asked_for(self, digits):
+        digits.app.state.broker.shredding._able = False
+        answer = await ask(digits)
+        assert told(answer) == (400, "invalid-configuration")
+        assert "shredder_role_id_file" in answer.json()["hint"]
+
     async def test_it_is_asked_for_once(self, digits):
         await ask(digits)
         digits.time.advance(1)
