@@ -24,7 +24,7 @@ _RETRIES = 3
 _WORTH_ANOTHER_TRY = (LinkExpired, LinkRefused, StorageUnavailable)
 _YOUNG_SECONDS = 120
 """How old a link to upload may be when it is begun with: as measured here, where the clock may be minutes off."""
-_ROOM_BYTES = 256 << 20
+_ROOM_BYTES = 192 << 20
 """Ciphertext that all threads together hold in memory: each as much as it sends in one request."""
 
 

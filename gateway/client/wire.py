@@ -1,7 +1,7 @@
 """HTTP/1.1 (RFC 9112) on a socket, as far as S3 speaks it: bodies of known length go from and to buffers of the caller.
 
-Why not a library: processor time bounds a transfer on a fast network. In it, a short file costs little more than half of
-what `http.client` takes for it, and a long one a fifth of what httpx takes (README.md says what was measured).
+Why not a library: processor time bounds a transfer on a fast network. In it, a short file costs little more than half
+of what `http.client` takes for it, and a long one a fifth of what httpx takes (README.md says what was measured).
 """
 
 import socket

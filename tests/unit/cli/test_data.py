@@ -133,6 +133,15 @@ class TestTransfer:
         assert (report["pulled"], report["folder"]) == (1, str(tmp_path / "target"))
         assert (tmp_path / "target" / "a").read_bytes() == b"x"
 
+    def test_patterns_and_a_rate(self, published, tmp_path, capsys):
+        options = ["--include", "train/*", "--exclude", "*b.csv", "--limit-rate", "50M", "--verify"]
+        assert main(["pull", NAME, str(tmp_path / "target"), *options]) == 0
+        assert "1 files fetched" in lines(capsys)[0]
+        assert main(["push", str(tmp_path / "target"), "dataset/vision/other", *options[:-1]]) == 0
+        assert published.versions["dataset/vision/other"][0].keys() == {"train/a.csv"}
+        assert main(["pull", NAME, str(tmp_path / "target"), "--limit-rate", "fast"]) == 10
+        assert "'fast' is no rate" in capsys.readouterr().err
+
     def test_plain_reports_and_the_default_folder(self, published, tmp_path, monkeypatch, capsys):
         monkeypatch.chdir(tmp_path)
         assert main(["pull", NAME]) == 0
