@@ -3,7 +3,7 @@
 import http.client
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -26,9 +26,9 @@ SECONDS = 2.0
 def run() -> Iterable[Row]:
     """Compare on real parts, one worker each, in turn."""
     with on_stage() as stage:
-        _publish(stage)
+        publish(stage, {SMALL: 1000, BIG: BIG_BYTES})
         with serving(stage.folder, "bare.py") as bare, serving(stage.folder, "naive.py", _naive(stage)) as naive:
-            link = _link(stage)
+            link = link_call(stage)
             route = Call(f"{bare}/")
             yield _rate("one link, 50 clients", link, route, "a bare FastAPI route", aim=0.6)
             yield _rate("one link, 50 clients", link, _naive_link(stage, naive), "FastAPI, JWT, boto3, rules", aim=3)
@@ -36,16 +36,18 @@ def run() -> Iterable[Row]:
         yield from _streams(stage)
 
 
-def _publish(stage: Stage) -> None:
+def publish(stage: Stage, sizes: Mapping[str, int]) -> None:
+    """Publish files of random bytes, as the bench's dataset."""
     source = stage.folder / "source"
     source.mkdir()
-    (source / SMALL).write_bytes(os.urandom(1000))
-    (source / BIG).write_bytes(os.urandom(BIG_BYTES))
+    for name, size in sizes.items():
+        (source / name).write_bytes(os.urandom(size))
     with stage.gateway() as gateway:
         gateway.push(source, RESOURCE)
 
 
-def _link(stage: Stage) -> Call:
+def link_call(stage: Stage) -> Call:
+    """Return the request for one link."""
     headers = {"authorization": f"Bearer {stage.token}", "content-type": "application/json"}
     return Call(f"{stage.url}/v1/{RESOURCE}/versions/latest/links", "POST", headers, json.dumps({"paths": [SMALL]}))
 
