@@ -129,7 +129,12 @@ class Reencryptor:
         if job.state is ReencryptionState.SETTLING:
             await self._settle(job)
             return True
-        await self._held(job)
+        try:
+            await self._held(job)
+        except IntegrityError as error:
+            # A manifest is damaged, so that nobody can tell what there is to move.
+            latest = await self._jobs.find(job.resource_id) or job
+            await self._end(replace(latest, state=ReencryptionState.FAILED, failed=1, failure=error.message))
         return True
 
     async def _held(self, job: Reencryption) -> None:
@@ -157,7 +162,7 @@ class Reencryptor:
         await self._count(run)
         await self._jobs.update(run.job, self._holder, until=self._clock() + _HELD_FOR)
         await self._move_outdated(run)
-        await self._reseal(resource, job.epoch)
+        await self._reseal(run)
         now = self._clock()
         run.job = replace(run.job, state=ReencryptionState.SETTLING, moved_at=now)
         await self._journal.append(event.reencrypted(run.job, at=now))
@@ -235,9 +240,7 @@ class Reencryptor:
             moved = await self._move(run, entry, current)
             run.moved.append((moved, current.object_id, entry.size))
         except (IntegrityError, NotFound) as error:
-            # It stays where it is, and is named; the others go on.
-            failure = run.job.failure or f"{entry.object_id}: {error.message}"
-            run.job = replace(run.job, failed=run.job.failed + 1, failure=failure)
+            run.fail(entry.object_id, error)  # it stays where it is; the others go on
         except Unavailable as error:
             run.fault = error  # what is under way ends, and is noted
         finally:
@@ -295,21 +298,28 @@ class Reencryptor:
             executor = await to_thread.run_sync(self._moving.executor)
         return await asyncio.wrap_future(executor.submit(work, argument))
 
-    async def _reseal(self, resource: Resource, epoch: int) -> None:
+    async def _reseal(self, run: "_Run") -> None:
         """Seal the manifest pages under the newest epoch as well: the names of files are secrets too."""
-        packs, prefix = self._packs_of(resource.id), pack_prefix(resource.id)
+        packs, prefix = self._packs_of(run.resource.id), pack_prefix(run.resource.id)
         names = [stored.key.removeprefix(prefix) async for stored in self._objects.list(prefix)]
         for name in names:
-            stored = await self._objects.get(prefix + name)
-            if pack_epoch(stored) >= epoch:
-                continue
-            content = await packs.get(name)
-            await packs.put(name, content)
             try:
-                await packs.get(name)
-            except IntegrityError:
-                await self._objects.put(prefix + name, stored)
-                raise
+                await self._reseal_one(packs, name, prefix + name, epoch=run.job.epoch)
+            except IntegrityError as error:
+                run.fail(f"pages {name}", error)
+            except NotFound:
+                continue  # collected meanwhile: nothing reached it
+
+    async def _reseal_one(self, packs: PackStore, name: str, where: str, *, epoch: int) -> None:
+        stored = await self._objects.get(where)
+        if pack_epoch(stored) >= epoch:
+            return
+        await packs.put(name, await packs.get(name))
+        try:
+            await packs.get(name)
+        except IntegrityError:
+            await self._objects.put(where, stored)
+            raise
 
     async def _settle(self, job: Reencryption) -> None:
         """Drop the old copies: no link to one is good any more."""
@@ -339,3 +349,8 @@ class _Run:
         """When the next one may begin, by the loop's time."""
         self.fault: Unavailable | None = None
         """The part that went away, which ends the run."""
+
+    def fail(self, what: str, error: GatewayError) -> None:
+        """Count something that could not be moved, and name the first."""
+        failure = self.job.failure or f"{what}: {error.message}"
+        self.job = replace(self.job, failed=self.job.failed + 1, failure=failure)

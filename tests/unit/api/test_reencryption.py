@@ -139,6 +139,25 @@ class TestRefusals:
         assert await rig.epochs() == {1: 1, 2: 3}
         assert (await rig.house.follow(await rig.house.stream_link())).content == content
 
+    async def test_a_damaged_manifest_ends_it_and_is_named(self, rig):
+        (pack, *_) = rig.stored("p")
+        rig.house.objects._objects[pack] = rig.house.objects._objects[pack][:-1] + b"\0"
+        rig.house.forget_pages()
+        await rig.begin()
+        await rig.worker.work_once()
+        job = await rig.job()
+        assert (job["state"], job["failed"], rig.mover.rewritten) == ("failed", 1, 0)
+        assert not await rig.worker.work_once()
+
+    async def test_pages_that_nothing_reaches_and_that_are_damaged_are_named_and_hold_nothing_up(self, rig):
+        (pack, *_) = rig.stored("p")
+        stray = f"{pack.rpartition('/')[0]}/{'0' * 64}"
+        rig.house.objects._objects[stray] = rig.house.objects._objects[pack][:-1] + b"\0"
+        await rig.begin()
+        await rig.worker.work_once()
+        job = await rig.job()
+        assert (job["moved"], job["failed"], job["failure"].startswith("pages ")) == (4, 1, True)
+
     async def test_a_copy_that_reads_back_as_something_else_is_not_used(self, rig, content):
         rig.mover.spoil = True
         await rig.begin()
