@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 from gateway.catalog.page import Child, Page
@@ -18,27 +19,27 @@ DEFAULT_PACK_BYTES = 8 << 20
 
 
 class Recent(Generic[T]):
-    """Values under their names, as many as their bytes allow. Those used longest ago go first."""
+    """Values under their keys, as many as their bytes allow. Those used longest ago go first."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._kept: OrderedDict[str, tuple[T, int]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[T, int]] = OrderedDict()
         self.bytes = 0
         """How many bytes the values count for; at most `max_bytes`."""
 
-    def get(self, name: str) -> T | None:
+    def get(self, key: Hashable) -> T | None:
         """Return the value if it is here."""
-        kept = self._kept.get(name)
+        kept = self._kept.get(key)
         if kept is None:
             return None
-        self._kept.move_to_end(name)
+        self._kept.move_to_end(key)
         return kept[0]
 
-    def put(self, name: str, value: T, size: int) -> None:
+    def put(self, key: Hashable, value: T, size: int) -> None:
         """Keep the value, and drop others to make room."""
-        if name in self._kept:
+        if key in self._kept:
             return
-        self._kept[name] = (value, size)
+        self._kept[key] = (value, size)
         self.bytes += size
         while self.bytes > self._max_bytes:
             _, (_, dropped) = self._kept.popitem(last=False)
@@ -71,11 +72,14 @@ class Pages:
         Raises:
             IntegrityError: it is not what was stored.
         """
-        page = self._cache.pages.get(child.digest)
+        # The place is part of the key: where it is stored twice, as two pushes wrote it at once, each copy of an index
+        # page leads to other copies of the pages below it, and one of them may be collected as garbage.
+        key = (child.digest, child.place)
+        page = self._cache.pages.get(key)
         if page is None:
             stored = await self._stored(child)
             page = decode_stored(stored, child.digest)
-            self._cache.pages.put(child.digest, page, len(stored))
+            self._cache.pages.put(key, page, len(stored))
         return page
 
     def expect(self, child: Child) -> None:

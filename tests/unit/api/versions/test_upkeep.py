@@ -158,6 +158,23 @@ class TestGarbage:
         assert await remove(1) == 204
         assert (await collect())["objects"] == 2
 
+    async def test_equal_pages_of_two_pushes_are_each_versions_own(
+        self, house, publish, pushing, contents, collect, remove, check
+    ):
+        """Two pushes at once leave out the same file, so that both write the same pages, each to its own packs."""
+        await publish(contents())
+        first = (await pushing()).keep(1, PATHS[1:])
+        second = (await pushing()).keep(1, PATHS[1:])
+        assert (await first.commit()).status_code == 201
+        await publish(contents(["between"]))
+        assert (await second.commit()).status_code == 201
+        assert [(await check(f"v{number}"))[0] for number in (2, 4)] == [[], []]
+        assert await remove(2) == 204
+        assert (await collect())["packs"] > 0
+        assert (await check("v4"))[0] == []
+        house.forget_pages()
+        assert (await check("v4"))[0] == []
+
     @pytest.mark.parametrize("moment", ["opened", "uploaded", "pages written", "committed"])
     async def test_a_push_is_whole_wherever_collecting_meets_it(
         self, house, publish, pushing, contents, collect, remove, check, monkeypatch, moment
