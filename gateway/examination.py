@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -14,7 +15,8 @@ from gateway.errors import GatewayError, IntegrityError, LocalFileError, VaultUn
 from gateway.identity.discovery import KeyDiscovery
 from gateway.keys.vault import TransitVault
 from gateway.policy import load_policies
-from gateway.settings import Settings, load
+from gateway.settings import RedisSettings, Settings, load
+from gateway.state import redis
 from gateway.state.catalog import SqlCatalog
 from gateway.state.engine import Database
 from gateway.storage.s3 import S3ObjectStore
@@ -89,11 +91,20 @@ def _checks(settings: Settings, opened: AsyncExitStack, clock: Clock) -> dict[st
         "policies": policies,
         "journal": journal,
         "state": state,
+        **({"redis": partial(_check_redis, settings.redis)} if settings.redis else {}),
         "vault": vault,
         "checkpoints": checkpoints,
         "storage": storage,
         **{f"issuer {one.alias}": issuer(one.issuer) for one in settings.issuers},
     }
+
+
+async def _check_redis(settings: RedisSettings) -> None:
+    client = redis.connect(settings.url, password_file=settings.password_file)
+    try:
+        await redis.check(client)
+    finally:
+        await client.aclose()
 
 
 def _check_writable(directory: Path) -> None:

@@ -67,3 +67,15 @@ def connect(url: str, *, password_file: Path | None = None) -> "Redis":
         socket_connect_timeout=TIMEOUT.total_seconds(),
         retry=Retry(NoBackoff(), 0),  # who asks knows when to come again
     )
+
+
+async def check(client: "Redis") -> None:
+    """Raise `StateUnavailable` unless Redis answers, and lets us tell and hear."""
+    try:
+        await client.publish("gateway:doctor", b"")
+    except Exception as error:
+        said = error.message if isinstance(error, StateUnavailable) else str(error).partition("\n")[0]
+        raise StateUnavailable(
+            f"Redis cannot be used: {said}.",
+            hint="The gateway serves without it; instances learn of each other a second later.",
+        ) from error
