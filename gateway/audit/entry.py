@@ -1,5 +1,6 @@
 """A record as a person reads it: who, what, when, and how it was decided. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -30,7 +31,7 @@ def read_entry(record: Record) -> Entry:
     status, code = _text(event, "status"), _text(event, "status_code")
     return Entry(
         seq=record.seq,
-        time=read_time(record),
+        time=time_of(event),
         who=_text(event, "actor", "user", "name") or _text(event, "user", "name") or _text(event, "app", "uid"),
         action=_text(event, "api", "operation") or _text(event, "activity_name"),
         resource=_text(event, "resources", "uid") or _text(event, "databucket", "uid"),
@@ -42,8 +43,13 @@ def read_entry(record: Record) -> Entry:
 
 def read_time(record: Record) -> datetime | None:
     """Return when the record's event happened, if it says so."""
+    return time_of(record.read_event())
+
+
+def time_of(event: Mapping[str, object]) -> datetime | None:
+    """Return when an event happened, if it says so."""
     try:
-        return datetime.fromtimestamp(record.read_event()["time"] / 1000, UTC)  # type: ignore[operator]  # caught
+        return datetime.fromtimestamp(event["time"] / 1000, UTC)  # type: ignore[operator]  # caught
     except (KeyError, *_GONE_WRONG):
         return None
 

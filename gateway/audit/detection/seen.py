@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
-from gateway.audit.entry import read_time
+from gateway.audit.entry import time_of
 from gateway.audit.ocsf import EventClass
 from gateway.audit.record import Record
 
@@ -53,7 +54,8 @@ class Seen:
 
 def see(record: Record) -> Seen | None:
     """Return what there is to see in a record; nothing in findings themselves, or without a time."""
-    event, at = record.read_event(), read_time(record)
+    event = record.read_event()
+    at = time_of(event)
     if at is None or event.get("class_uid") == FINDING:
         return None
     user = _at(event, "actor", "user") or _at(event, "user")
@@ -101,6 +103,7 @@ def _is_restricted(thing: Mapping[str, object]) -> bool:
     return isinstance(tags, list) and {"name": "sensitivity", "value": _RESTRICTED} in tags
 
 
+@lru_cache(maxsize=4096)
 def _network(address: str) -> str:
     try:
         return str(ip_network((address, _PREFIXES[ip_address(address).version]), strict=False))
