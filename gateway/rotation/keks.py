@@ -38,9 +38,9 @@ class Keks(Kind):
         self._keys = Lifecycle(vault, store, clock)
 
     async def look(self) -> Present | None:
-        """Return when we look: what is older is rotated."""
-        there = await self._store.resource_ids()
-        return Present(self._clock().isoformat()) if there else None
+        """Return when we look: what is older is rotated. A KEK is as old as its first data key, if it never was."""
+        oldest = await self._store.oldest()
+        return Present(self._clock().isoformat(), oldest) if oldest else None
 
     async def make(self, facts: Facts) -> Facts:
         """Rotate each KEK that is older than this rotation, and wrap its data keys anew."""

@@ -112,7 +112,8 @@ class Rotation:
             return Standing(kind.secret, fault=fault)
         if present is None:
             return Standing(kind.secret, step=progress.step)
-        made_at = present.made_at or progress.finished_at
+        # Whichever is later: not everybody who keeps a secret remembers when it was made, or made anew.
+        made_at = max(filter(None, (present.made_at, progress.finished_at)), default=None)
         due_at = (made_at + self._periods(kind.secret)) if made_at else self._clock()
         return Standing(kind.secret, present.name, made_at, due_at, progress.step)
 

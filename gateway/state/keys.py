@@ -1,8 +1,9 @@
 """Wrapped data keys in SQL: `ports.WrappedKeyStore`. What is stored here opens nothing without Vault."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from gateway.ports import WrappedKey
 from gateway.state.engine import Database
@@ -36,6 +37,10 @@ class SqlWrappedKeys:
         """Return all resources that have a data key, sorted; the link secret's stands among them."""
         query = select(WrappedKeyRow.resource_id).distinct().order_by(WrappedKeyRow.resource_id)
         return await self._database.read(lambda session: session.scalars(query).all())
+
+    async def oldest(self) -> datetime | None:
+        """Return when the oldest data key was made; None where there is none."""
+        return await self._database.read(lambda session: session.scalar(select(func.min(WrappedKeyRow.created_at))))
 
     async def remove(self, resource_id: str, *, before: int) -> int:
         """Forget the epochs below `before`, for good; return how many there were."""

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import timedelta
 
 import anyio
 import pytest
@@ -67,3 +68,20 @@ async def test_the_first_of_those_who_add_at_once_stays(keys, key):
 async def test_the_gateways_own_keys_belong_to_no_resource(keys, key):
     own = replace(key, resource_id="gateway-links")
     assert await keys.add(own) == await keys.newest("gateway-links") == own
+
+
+async def test_all_resources_that_have_a_key_are_told_once_and_since_when(keys, key, now):
+    assert (await keys.resource_ids(), await keys.oldest()) == ([], None)
+    for resource_id, epoch, age in (("b", 1, 3), ("a", 1, 5), ("a", 2, 1)):
+        made_at = now - timedelta(days=age)
+        await keys.add(replace(key, resource_id=resource_id, epoch=epoch, created_at=made_at))
+    assert await keys.resource_ids() == ["a", "b"]
+    assert await keys.oldest() == now - timedelta(days=5)
+
+
+async def test_what_is_removed_is_what_is_older_of_this_resource_alone(keys, key):
+    for resource_id, epoch in (("a", 1), ("a", 2), ("a", 3), ("b", 1)):
+        await keys.add(replace(key, resource_id=resource_id, epoch=epoch))
+    assert await keys.remove("a", before=3) == 2
+    assert [row.epoch for row in await keys.all("a")] == [3]
+    assert [row.epoch for row in await keys.all("b")] == [1]
