@@ -12,8 +12,8 @@ from gateway.ports import PackStore
 
 T = TypeVar("T")
 
-DEFAULT_PAGE_BYTES = 16 << 20
-"""Of encoded pages. Decoded they take about four times as much: some 64 MiB of the server's memory when full."""
+DEFAULT_PAGE_BYTES = 8 << 20
+"""Of encoded pages. Decoded they take about four times as much: some 40 MiB of the server's memory when full."""
 DEFAULT_PACK_BYTES = 8 << 20
 """Of packs as they are, each of which holds some 300 pages."""
 
