@@ -1,7 +1,7 @@
 """A migrated database. Every test that takes `database` runs on every kind that `database_url` lists."""
 
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import anyio
 import pytest
@@ -77,6 +77,7 @@ def open_database(request):
     made = []
 
     def open_it(url, **options):
+        options.setdefault("timeout", timedelta(seconds=60))  # a busy machine is no failure
         if url.startswith("postgresql"):
             options.setdefault("password_file", request.getfixturevalue("postgresql").password_file)
         made.append(Database(url, **options))

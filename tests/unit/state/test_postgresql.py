@@ -178,7 +178,7 @@ class TestTransactions:
             for number in order:
                 session.execute(text("UPDATE things SET id = id WHERE id = :id"), {"id": number})
                 if number == order[0] and tries.count(order) == 1:
-                    meet.wait(10)
+                    meet.wait(30)
 
         async with anyio.create_task_group() as group:
             for order in ((1, 2), (2, 1)):
