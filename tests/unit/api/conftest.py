@@ -132,8 +132,9 @@ class OpenVault:
     async def describe_kek(self, kek):
         if self.failure:
             raise self.failure
-        made_at = self.keks.get(kek)
-        return Kek(max(made_at), self.oldest.get(kek, 1), dict(made_at)) if made_at else None
+        made_at, oldest = self.keks.get(kek), self.oldest.get(kek, 1)
+        kept = {version: at for version, at in (made_at or {}).items() if version >= oldest}
+        return Kek(max(made_at), oldest, kept) if made_at else None
 
     async def retire_kek(self, kek, *, before):
         self.oldest[kek] = before
@@ -234,7 +235,7 @@ class House:
         self.cache = PageCache()
 
     def came_from(self):
-        return Origin("req-1", self.source_ip, secure=URL.startswith("https:"))
+        return Origin("req-1", self.source_ip, secure=True)
 
     def broker(self):
         guard = Guard(self.policy, self.journal, self.time)
