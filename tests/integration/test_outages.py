@@ -158,14 +158,18 @@ def test_a_pull_goes_on_where_s3_broke_off(behind, sdk, name, folder, tmp_path):
     assert (tmp_path / "out/big").read_bytes() == BIG
 
 
-def test_a_pull_that_s3_leaves_for_good_says_so_and_keeps_no_half_file(behind, sdk, name, folder, tmp_path):
+def test_a_pull_that_s3_leaves_for_good_says_so_and_goes_on_when_it_is_back(behind, sdk, name, folder, tmp_path):
     served, _, s3 = behind()
     ada = sdk("ada", served)
     ada.push(folder({"big": BIG}), name)
     s3.cut_after(10 << 20)
     with pytest.raises(errors.StorageUnavailable, match=str(s3.port)):
         ada.pull(name, tmp_path / "out")
-    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".gateway-partial"]
+    s3.join()
+    ada.pull(name, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["big"]
+    assert (tmp_path / "out" / "big").read_bytes() == BIG
 
 
 def test_a_stream_that_loses_s3_never_looks_whole(behind, sdk, web, name, folder):
