@@ -46,7 +46,7 @@ from gateway.broker.inspection import Inspection
 from gateway.broker.key_status import DescribeKeys
 from gateway.broker.leases import Leases
 from gateway.broker.link_keys import LinkKeys
-from gateway.broker.links import Lifetimes, Links
+from gateway.broker.links import Issuing, Lifetimes, Links
 from gateway.broker.pages import PagesOf, SealedPacks
 from gateway.broker.policy_watch import PolicyWatch
 from gateway.broker.publish import Publish
@@ -72,7 +72,7 @@ from gateway.links.presign import Presigner
 from gateway.model import Holding, Secret, fingerprint
 from gateway.policy import WatchedPolicies
 from gateway.ports import Bucket, CredentialSource, ObjectStore, StorageCredentials
-from gateway.settings import ArchiveSinkSettings, Settings, StorageSettings, TokenKind, VaultSettings
+from gateway.settings import ArchiveSinkSettings, LinkSettings, Settings, StorageSettings, TokenKind, VaultSettings
 from gateway.state import redis
 from gateway.state.engine import Database
 from gateway.state.holdings import SqlHoldings
@@ -159,7 +159,6 @@ async def assemble(settings: Settings, metrics: Metrics, clock: Clock = utc_now)
         sinks = await opened.enter_async_context(
             Sinks(deliveries_of(settings.sinks, outside) + detection_of(settings.detection, outside, journal))
         )
-        links = settings.links
         lifecycle, moves, shreds = Lifecycle(vault, wrapped, clock), RecentMoves(database), SqlShreds(database)
         moving = opened.enter_context(_moving(settings))
         reencryptor = Reencryptor(
@@ -184,6 +183,19 @@ async def assemble(settings: Settings, metrics: Metrics, clock: Clock = utc_now)
         leases = Leases(
             guard, catalog, SqlLeases(database, clock), shared.revocations, clock, longest=settings.leases.max_ttl
         )
+        issuing = Issuing(
+            guard,
+            catalog,
+            signer,
+            stream_links,
+            keys,
+            pages_of,
+            clock,
+            lifetimes=_lifetimes(settings.links),
+            leases=leases,
+            revocations=shared.revocations,
+            moves=moves,
+        )
         health = Health(
             {
                 "journal": journal.check,
@@ -207,32 +219,8 @@ async def assemble(settings: Settings, metrics: Metrics, clock: Clock = utc_now)
             history=History(guard, catalog, pages_of, clock),
             inspection=Inspection(guard, catalog, objects, pages_of, moves),
             garbage=Garbage(guard, catalog, objects, pages_of, clock),
-            links=Links(
-                guard,
-                catalog,
-                signer,
-                stream_links,
-                keys,
-                pages_of,
-                clock,
-                lifetimes=Lifetimes(links.default_ttl, links.min_ttl, links.max_ttl),
-                leases=leases,
-                revocations=shared.revocations,
-                moves=moves,
-            ),
-            batch=Batch(
-                guard,
-                catalog,
-                signer,
-                stream_links,
-                keys,
-                pages_of,
-                clock,
-                lifetimes=Lifetimes(links.default_ttl, links.min_ttl, links.max_ttl),
-                leases=leases,
-                revocations=shared.revocations,
-                moves=moves,
-            ),
+            links=Links(issuing),
+            batch=Batch(issuing),
             leases=leases,
             revoke=Revoke(guard, shared.revocations, clock),
             streams=Streams(
@@ -246,7 +234,7 @@ async def assemble(settings: Settings, metrics: Metrics, clock: Clock = utc_now)
                 uses=shared.uses,
                 proofs=proofs,
             ),
-            publish=Publish(guard, catalog, objects, signer, keys, pages_of, clock, link_ttl=links.max_ttl),
+            publish=Publish(guard, catalog, objects, signer, keys, pages_of, clock, link_ttl=settings.links.max_ttl),
             rotate=Rotate(guard, catalog, lifecycle, clock),
             key_status=DescribeKeys(
                 guard, catalog, lifecycle, pages_of, moves, shreds, clock, rotate_every=settings.keys.rotate_every
@@ -351,6 +339,10 @@ def _redis(settings: Settings, opened: AsyncExitStack) -> "Redis | None":
     client = redis.connect(settings.redis.url, password_file=settings.redis.password_file)
     opened.push_async_callback(client.aclose)
     return client
+
+
+def _lifetimes(links: LinkSettings) -> Lifetimes:
+    return Lifetimes(links.default_ttl, links.min_ttl, links.max_ttl)
 
 
 def _searching(settings: Settings, objects: ObjectStore) -> Searching:

@@ -11,24 +11,20 @@ from datetime import datetime, timedelta
 from itertools import islice
 from os.path import commonprefix
 
-from gateway.broker.access import Caller, Grant, Guard, refusal_of
+from gateway.broker.access import Caller, Grant, refusal_of
 from gateway.broker.layout import object_key_in_bucket
-from gateway.broker.leases import Hold, Leases
-from gateway.broker.links import Lifetimes, StreamLinksSource, bound
+from gateway.broker.leases import Hold
+from gateway.broker.links import Issuing, bound
 from gateway.broker.moved import follow
-from gateway.broker.pages import PagesOf
 from gateway.broker.resolve import find_version, known
 from gateway.catalog import manifest
 from gateway.catalog.cache import Pages
 from gateway.catalog.page import Child
-from gateway.clock import Clock
 from gateway.errors import Conflict, GatewayError, UnknownPath
-from gateway.keys.datakeys import DataKeys
 from gateway.keys.derive import ObjectKeys
 from gateway.links.claims import StreamGrant
 from gateway.links.restrictions import UNRESTRICTED, Restrictions
 from gateway.model import FileEntry, LinkMode, Resource, ResourceName, Version, VersionRef, check_path, marks_of
-from gateway.ports import CatalogStore, LinkSigner, ReencryptionStore, Revocations
 
 PAGE = 1000
 """Files that are decided, signed and recorded together."""
@@ -110,32 +106,8 @@ class _Run:
 class Batch:
     """The batch use case."""
 
-    def __init__(
-        self,
-        guard: Guard,
-        store: CatalogStore,
-        signer: LinkSigner,
-        stream_links: StreamLinksSource,
-        keys: DataKeys,
-        pages_of: PagesOf,
-        clock: Clock,
-        *,
-        lifetimes: Lifetimes,
-        leases: Leases,
-        revocations: Revocations,
-        moves: ReencryptionStore,
-    ) -> None:
-        self._guard = guard
-        self._store = store
-        self._signer = signer
-        self._stream_links = stream_links
-        self._keys = keys
-        self._pages_of = pages_of
-        self._clock = clock
-        self._lifetimes = lifetimes
-        self._leases = leases
-        self._revocations = revocations
-        self._moves = moves
+    def __init__(self, parts: Issuing) -> None:
+        self._parts = parts
 
     async def open(self, caller: Caller, wanted: Wanted) -> tuple[Version, AsyncGenerator[Answer, None]]:
         """Return the version, and then its links as they are signed. A prefix lists files, and so asks for that too.
@@ -147,34 +119,34 @@ class Batch:
             InvalidInput: a path breaks the rules, or the lifetime is out of bounds.
             UnknownLease, Revoked: the lease does not hold.
         """
-        hold = await self._leases.hold(caller, wanted.lease_id, wanted.name)
-        found = await self._store.find_resource(wanted.name)
-        life = wanted.ttl if wanted.ttl is not None else self._lifetimes.default
+        hold = await self._parts.leases.hold(caller, wanted.lease_id, wanted.name)
+        found = await self._parts.store.find_resource(wanted.name)
+        life = wanted.ttl if wanted.ttl is not None else self._parts.lifetimes.default
         wanted = replace(wanted, ttl=life, paths=_checked(wanted.paths))
         extra = {"gateway:LinkMode": wanted.mode.value, "gateway:LinkTtl": str(int(life.total_seconds()))}
         extra |= hold.context
         opening = self._opening(caller, wanted, found, extra)
-        async with self._guard.recorded([opening]):
+        async with self._parts.guard.recorded([opening]):
             lease = hold.require()
-            self._lifetimes.true_life(life, caller, lease, now=self._clock())
+            self._parts.lifetimes.true_life(life, caller, lease, now=self._parts.clock())
             bound(wanted.restrictions, wanted.mode, caller, lease)
             resource = known(found, wanted.name)
-            version = opening.version = await find_version(self._store, resource, wanted.ref)
+            version = opening.version = await find_version(self._parts.store, resource, wanted.ref)
             if wanted.digest not in {None, version.digest}:
                 raise Conflict(
                     f"{wanted.name}@{wanted.ref} is another version by now.", hint="Name the version by its digest."
                 )
             below = opening.request.resource.removeprefix(f"{wanted.name}/{wanted.ref}")
-            self._guard.recheck(opening, f"{wanted.name}/v{version.number}{below}")
+            self._parts.guard.recheck(opening, f"{wanted.name}/v{version.number}{below}")
         return version, self._run(_Run(caller, wanted, hold, resource, version, extra))
 
     def _opening(self, caller: Caller, wanted: Wanted, found: Resource | None, extra: Mapping[str, str]) -> Grant:
         """Return the request that lets the caller know of the version: to list it, or to read one of the paths."""
         version = f"{wanted.name}/{wanted.ref}"
         if wanted.paths is None:
-            return self._guard.ask(caller, "gateway:ListFiles", version, about=found, extra=extra)
+            return self._parts.guard.ask(caller, "gateway:ListFiles", version, about=found, extra=extra)
         asked = [
-            self._guard.ask(caller, "gateway:ReadFile", f"{version}/{path}", about=found, extra=extra)
+            self._parts.guard.ask(caller, "gateway:ReadFile", f"{version}/{path}", about=found, extra=extra)
             for path in wanted.paths
         ]
         return next((grant for grant in asked if grant.decision.allowed), asked[0])
@@ -197,7 +169,7 @@ class Batch:
     async def _listed(self, run: _Run) -> AsyncGenerator[Sequence[FileEntry | Refused], None]:
         root = manifest.root_of(run.version)
         found = manifest.batches(
-            root, self._pages_of(run.resource.id), prefix=run.wanted.prefix, after=run.wanted.after
+            root, self._parts.pages_of(run.resource.id), prefix=run.wanted.prefix, after=run.wanted.after
         )
         async with aclosing(found) as batches:
             async for batch in batches:
@@ -206,20 +178,20 @@ class Batch:
 
     async def _looked_up(self, run: _Run, paths: Sequence[str]) -> AsyncGenerator[Sequence[FileEntry | Refused], None]:
         root = manifest.root_of(run.version)
-        pages = self._pages_of(run.resource.id)
+        pages = self._parts.pages_of(run.resource.id)
         rest = iter(paths)
         while part := list(islice(rest, PAGE)):
             yield [await _find(root, path, pages) for path in part]
 
     async def _page(self, run: _Run, page: Sequence[FileEntry | Refused]) -> AsyncIterator[Answer]:
         """Decide, sign and record a page; policy, revocations, token and lease are asked anew for each."""
-        now = self._clock()
+        now = self._parts.clock()
         marks = marks_of(run.caller.principal, run.resource.name, lease=run.wanted.lease_id)
-        await self._revocations.check(marks, issued_at=now)
+        await self._parts.revocations.check(marks, issued_at=now)
         entries, refused, grants = self._decide(run, page)
-        entries = await follow(self._moves, run.resource.id, entries)
+        entries = await follow(self._parts.moves, run.resource.id, entries)
         signed = await self._sign(run, entries, now) if entries else None
-        await self._guard.record(grants)
+        await self._parts.guard.record(grants)
         run.links += len(entries)
         run.refused += len(refused)
         run.last = page[-1].path
@@ -232,7 +204,7 @@ class Batch:
         self, run: _Run, page: Sequence[FileEntry | Refused]
     ) -> tuple[Sequence[FileEntry], Sequence[Refused], Sequence[Grant]]:
         """Return the files that there are links to, those that there are none to, and what is to be recorded."""
-        sample = self._guard.ask(
+        sample = self._parts.guard.ask(
             run.caller, "gateway:ReadFile", run.resource_of(""), about=run.resource, extra=run.extra
         )
         sample.version, sample.facts = run.version, self._facts(run)
@@ -243,7 +215,7 @@ class Batch:
         allowed: list[FileEntry] = []
         grants: list[Grant] = []
         for item in page:
-            grant = self._guard.ask_again(sample, run.resource_of(item.path), run.resolved(item.path))
+            grant = self._parts.guard.ask_again(sample, run.resource_of(item.path), run.resolved(item.path))
             grants.append(grant)
             if refusal := refusal_of(grant):
                 refused.append(Refused(item.path, refusal))
@@ -259,7 +231,7 @@ class Batch:
         common = commonprefix([first, last])  # noqa: RUF071 -- by character, as policies match; of all between them
         if common == first:
             common = common[:-1]  # what lies below a prefix is longer than it
-        grant = self._guard.ask_below(sample, run.resource_of(common), run.resolved(common))
+        grant = self._parts.guard.ask_below(sample, run.resource_of(common), run.resolved(common))
         if grant:
             grant.between = (first, last)
             grant.facts["links"] = len(files)
@@ -271,20 +243,20 @@ class Batch:
 
     async def _sign(self, run: _Run, entries: Sequence[FileEntry], now: datetime) -> Signed:
         lease = run.hold.require()
-        expires_in = self._lifetimes.true_life(_life(run), run.caller, lease, now=now)
+        expires_in = self._parts.lifetimes.true_life(_life(run), run.caller, lease, now=now)
         if run.wanted.mode is LinkMode.STREAM:
             return await self._streamed(run, entries, expires_in)
         resource_id = run.resource.id
         keys = {
-            epoch: ObjectKeys(await self._keys.data_key(resource_id, epoch), resource_id)
+            epoch: ObjectKeys(await self._parts.keys.data_key(resource_id, epoch), resource_id)
             for epoch in {entry.epoch for entry in entries}
         }
         where = [object_key_in_bucket(resource_id, entry.object_id) for entry in entries]
-        urls, expires_at = self._signer.sign_all("GET", where, expires_in=expires_in)
+        urls, expires_at = self._parts.signer.sign_all("GET", where, expires_in=expires_in)
         return Signed(entries, urls, [keys[entry.epoch].key(entry.object_id) for entry in entries], expires_at)
 
     async def _streamed(self, run: _Run, entries: Sequence[FileEntry], expires_in: timedelta) -> Signed:
-        stream_links = await self._stream_links()
+        stream_links = await self._parts.stream_links()
         restrictions = bound(run.wanted.restrictions, run.wanted.mode, run.caller, run.hold.require())
         issued = [
             stream_links.issue(

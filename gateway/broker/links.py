@@ -78,35 +78,28 @@ class IssuedLink:
     object_key: bytes | None = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Issuing:
+    """What links are issued with, one by one or by the thousand."""
+
+    guard: Guard
+    store: CatalogStore
+    signer: LinkSigner
+    stream_links: StreamLinksSource
+    keys: DataKeys
+    pages_of: PagesOf
+    clock: Clock
+    lifetimes: Lifetimes = field(kw_only=True)
+    leases: Leases = field(kw_only=True)
+    revocations: Revocations = field(kw_only=True)
+    moves: ReencryptionStore = field(kw_only=True)
+
+
 class Links:
     """The link use cases."""
 
-    def __init__(
-        self,
-        guard: Guard,
-        store: CatalogStore,
-        signer: LinkSigner,
-        stream_links: StreamLinksSource,
-        keys: DataKeys,
-        pages_of: PagesOf,
-        clock: Clock,
-        *,
-        lifetimes: Lifetimes,
-        leases: Leases,
-        revocations: Revocations,
-        moves: ReencryptionStore,
-    ) -> None:
-        self._guard = guard
-        self._store = store
-        self._signer = signer
-        self._stream_links = stream_links
-        self._keys = keys
-        self._pages_of = pages_of
-        self._clock = clock
-        self._lifetimes = lifetimes
-        self._leases = leases
-        self._revocations = revocations
-        self._moves = moves
+    def __init__(self, parts: Issuing) -> None:
+        self._parts = parts
 
     async def issue(
         self,
@@ -129,26 +122,27 @@ class Links:
             UnknownLease: there is no such lease of the caller's on this resource.
             Revoked: the lease, or what is asked for, was revoked.
         """
-        wanted = ttl if ttl is not None else self._lifetimes.default
-        held = await self._leases.hold(caller, lease_id, name)
+        wanted = ttl if ttl is not None else self._parts.lifetimes.default
+        held = await self._parts.leases.hold(caller, lease_id, name)
         extra = {"gateway:LinkMode": mode.value, "gateway:LinkTtl": str(int(wanted.total_seconds())), **held.context}
-        found = await self._store.find_resource(name)
+        found = await self._parts.store.find_resource(name)
+        ask = self._parts.guard.ask
         grants = [
-            self._guard.ask(caller, "gateway:ReadFile", f"{name}/{ref}/{check_path(path)}", about=found, extra=extra)
+            ask(caller, "gateway:ReadFile", f"{name}/{ref}/{check_path(path)}", about=found, extra=extra)
             for path in paths
         ]
-        async with self._guard.recorded(grants):
-            lease, now = held.require(), self._clock()
+        async with self._parts.guard.recorded(grants):
+            lease, now = held.require(), self._parts.clock()
 
             def life() -> timedelta:
                 # Asked anew when it is signed: to find and open a file may take seconds, which must not be added.
-                return self._lifetimes.true_life(wanted, caller, lease, now=self._clock())
+                return self._parts.lifetimes.true_life(wanted, caller, lease, now=self._parts.clock())
 
             expires_in = life()
-            await self._revocations.check(marks_of(caller.principal, name), issued_at=now)
+            await self._parts.revocations.check(marks_of(caller.principal, name), issued_at=now)
             restrictions = bound(restrictions, mode, caller, lease)
             resource = known(found, name)
-            version = await find_version(self._store, resource, ref)
+            version = await find_version(self._parts.store, resource, ref)
             issue = self._direct if mode is LinkMode.DIRECT else self._stream
             issued = []
             for path, grant in zip(paths, grants, strict=True):
@@ -156,7 +150,7 @@ class Links:
                 grant.facts |= {"mode": mode.value, "ttl_seconds": int(expires_in.total_seconds())}
                 if lease is not None:
                     grant.facts["lease"] = lease.id
-                self._guard.recheck(grant, f"{name}/v{version.number}/{path}")
+                self._parts.guard.recheck(grant, f"{name}/v{version.number}/{path}")
                 entry = await self._find(resource, version, path)
                 link = await issue(caller, resource, version, entry, life, restrictions)
                 if link.get.id:
@@ -165,8 +159,8 @@ class Links:
             return version, issued
 
     async def _find(self, resource: Resource, version: Version, path: str) -> FileEntry:
-        entry = await manifest.lookup(manifest.root_of(version), path, self._pages_of(resource.id))
-        [current] = await follow(self._moves, resource.id, [entry])
+        entry = await manifest.lookup(manifest.root_of(version), path, self._parts.pages_of(resource.id))
+        [current] = await follow(self._parts.moves, resource.id, [entry])
         return current
 
     async def _direct(
@@ -179,10 +173,10 @@ class Links:
         restrictions: Restrictions,
     ) -> IssuedLink:
         del caller, version, restrictions  # S3 knows none of them
-        data_key = await self._keys.data_key(resource.id, entry.epoch)
+        data_key = await self._parts.keys.data_key(resource.id, entry.epoch)
         key, expires_in = object_key_in_bucket(resource.id, entry.object_id), life()
-        get = self._signer.sign("GET", key, expires_in=expires_in)
-        head = self._signer.sign("HEAD", key, expires_in=expires_in)
+        get = self._parts.signer.sign("GET", key, expires_in=expires_in)
+        head = self._parts.signer.sign("HEAD", key, expires_in=expires_in)
         return IssuedLink(entry, get, head, object_key(data_key, resource_id=resource.id, object_id=entry.object_id))
 
     async def _stream(
@@ -194,7 +188,7 @@ class Links:
         life: Callable[[], timedelta],
         restrictions: Restrictions,
     ) -> IssuedLink:
-        links = await self._stream_links()
+        links = await self._parts.stream_links()
         granted = StreamGrant(
             caller.principal, resource.id, resource.name, version.number, entry, restrictions=restrictions
         )

@@ -27,7 +27,7 @@ from gateway.broker.inspection import Inspection
 from gateway.broker.key_status import DescribeKeys
 from gateway.broker.layout import object_key_in_bucket
 from gateway.broker.leases import Leases
-from gateway.broker.links import Lifetimes, Links
+from gateway.broker.links import Issuing, Lifetimes, Links
 from gateway.broker.pages import SealedPacks
 from gateway.broker.publish import Publish
 from gateway.broker.reencrypt import Reencrypt
@@ -260,6 +260,7 @@ class House:
             "revocations": self.revocations,
             "moves": self.moves,
         }
+        issuing = Issuing(*ports, **options)
         streams = Streams(
             stream_links,
             self.catalog,
@@ -275,8 +276,8 @@ class House:
             **parts
             | {
                 "browse": Browse(guard, self.catalog, self.pages_of),
-                "links": Links(*ports, **options),
-                "batch": Batch(*ports, **options),
+                "links": Links(issuing),
+                "batch": Batch(issuing),
                 "leases": leases,
                 "sign_in": Names(self.people),
                 "revoke": Revoke(guard, self.revocations, self.time),

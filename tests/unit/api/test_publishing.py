@@ -300,7 +300,7 @@ async def test_a_commit_uses_the_epoch_of_its_push_though_a_newer_one_came(house
     push = await ada.open()
     line = await ada.upload(push, b"new")
     resource = await house.catalog.find_resource(ResourceName.parse(NAME))
-    await SqlWrappedKeys(house.database).add(WrappedKey(resource.id, 2, "07" * 32, house.time()))
+    await SqlWrappedKeys(house.database).add(WrappedKey(resource.id, 2, f"vault:v1:{'07' * 32}", house.time()))
     assert (await house.keys.current(resource.id))[0] == 2
     assert (await ada.commit(push, line)).status_code == 201
     answer = await house.links("ada", {"paths": ["a.csv"]})
