@@ -35,6 +35,8 @@ SILENCE = timedelta(seconds=2)
 _PAUSES = (0.1, 3.0)
 """Seconds before the next attempt, the first and the longest."""
 
+_UNTIL_CANCELLED_AGAIN = timedelta(milliseconds=200)
+
 Heard = Callable[[str], None]
 
 
@@ -78,9 +80,11 @@ class Announcements:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            # Again and again: while it connects, the driver takes a cancellation for a failure, and we would go on.
+            while tasks := [task for task in tasks if not task.done()]:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks, timeout=_UNTIL_CANCELLED_AGAIN.total_seconds())
 
     async def _keep_on(self, work: Callable[[Callable[[], None]], Awaitable[None]]) -> None:
         """Do the work again and again, more slowly while it fails."""
