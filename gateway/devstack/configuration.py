@@ -4,7 +4,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from gateway.devstack.network import LOOPBACK
 from gateway.devstack.stack import Description
@@ -92,13 +92,18 @@ def merge(base: Mapping[str, Any], more: Mapping[str, Any]) -> Tree:
     merged = dict(base)
     for name, value in more.items():
         before = merged.get(name)
-        if name == "issuers" and isinstance(before, list) and isinstance(value, list):
+        if name == "issuers" and _are_tables(before) and _are_tables(value):
             merged[name] = _merge_issuers(before, value)
         elif isinstance(before, dict) and isinstance(value, dict):
             merged[name] = merge(before, value)
         else:
             merged[name] = value
     return merged
+
+
+def _are_tables(value: object) -> TypeGuard[list[Tree]]:
+    """Tell whether they are issuers, as far as a merge goes; what is wrong with others the settings say by name."""
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
 
 
 def _merge_issuers(base: list[Tree], more: list[Tree]) -> list[Tree]:

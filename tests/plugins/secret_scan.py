@@ -21,6 +21,8 @@ SECRETS = {
 }
 """What a secret of ours looks like, wherever it came from."""
 
+CHECKSUMS = re.compile(rb"checksum mismatch for X-Amz-Checksum-\w+: expected [\w+/=]+, got [\w+/=]+")
+"""What SeaweedFS says of bytes that came altered: 32 bytes in base64 that open nothing."""
 NO_SECRETS = ("role-id", "access-key-id")
 LOGS = {".log", ".ndjson", ".jsonl", ".out", ".err"}
 _FOLDERS = pytest.StashKey[list[Path]]()
@@ -29,6 +31,7 @@ _FINDS = pytest.StashKey[list[str]]()
 
 def secrets_in(content):
     """Say what kinds of secrets are in what was written."""
+    content = CHECKSUMS.sub(b"", content)
     return [kind for kind, form in SECRETS.items() if re.search(form, content)]
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
+from gateway.audit.canonical import decode_event
 from gateway.audit.entry import time_of
 from gateway.audit.ocsf import EventClass
 from gateway.audit.record import Record
@@ -54,7 +55,7 @@ class Seen:
 
 def see(record: Record) -> Seen | None:
     """Return what there is to see in a record; nothing in findings themselves, or without a time."""
-    event = record.read_event()
+    event = decode_event(record.event)
     at = time_of(event)
     if at is None or event.get("class_uid") == FINDING:
         return None
