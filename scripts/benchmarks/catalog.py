@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from statistics import median
 from typing import Any
 
@@ -149,8 +149,9 @@ def watched(process: psutil.Process) -> Iterator[list[int]]:
     over = threading.Event()
 
     def watch() -> None:
-        while not over.wait(0.1):
-            seen.append(process.memory_info().rss)
+        with suppress(psutil.NoSuchProcess):
+            while not over.wait(0.1):
+                seen.append(process.memory_info().rss)
 
     thread = threading.Thread(target=watch)
     thread.start()
