@@ -4,7 +4,9 @@ import io
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, wait
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -89,6 +91,12 @@ def files(folder: Path) -> Iterator[Row]:
         yield row(case, side_by_side(both, partial(twice, work), ROUNDS), size, baseline="one thread", aim=1.7)
         seconds = side_by_side(both, partial(in_threads, bare_work), ROUNDS)
         yield row(case, seconds, size, baseline=f"{BARE}, two threads", aim=0.9)
+    # Two processes share no lock of the interpreter, and no memory whose pages the kernel hands out to one at a time.
+    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
+        for verb, (work, _) in sides.items():
+            case, size = f"{verb} two files in two processes", 2 * len(PLAIN)
+            seconds = side_by_side(partial(in_processes, pool, work), partial(twice, work), ROUNDS)
+            yield row(case, seconds, size, baseline="one process", aim=1.7)
 
 
 def ranges() -> Iterator[Row]:
@@ -193,6 +201,11 @@ def twice(work: Callable[[], None]) -> None:
     """Do it again afterwards."""
     work()
     work()
+
+
+def in_processes(pool: ProcessPoolExecutor, work: Callable[[], None]) -> None:
+    """Do it twice at the same time, in processes that are there already."""
+    wait([pool.submit(work), pool.submit(work)])
 
 
 def in_threads(work: Callable[[], None]) -> None:
