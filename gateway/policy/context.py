@@ -29,6 +29,7 @@ def context_of(
     '2030-01-01T00:00:00Z'
     """
     facts: dict[str, str | tuple[str, ...]] = {
+        **_claims(principal.claims),  # not kept: Python holds 1 and True for equal, policies do not
         **_standing(principal),
         "gateway:AuthAge": _age(principal.auth_time, now),
         **_moment(now.replace(microsecond=0)),
@@ -43,7 +44,6 @@ def context_of(
 def _standing(principal: Principal) -> Facts:
     """Return what holds whatever the principal asks, and whenever."""
     return {
-        **_claims(principal.claims),
         **{f"aws:PrincipalTag/{name}": value for name, value in principal.tags.items()},
         **_who(principal),
         **_login(principal),

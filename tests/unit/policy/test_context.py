@@ -86,3 +86,9 @@ def test_a_login_that_seems_to_be_in_the_future_is_of_now(ada):
 def test_times_are_told_in_utc(ada):
     there = NOW.astimezone(timezone(timedelta(hours=5)))
     assert context_of(ada, now=there, secure=True)["aws:CurrentTime"] == "2030-01-02T03:04:05Z"
+
+
+def test_claims_that_python_holds_for_equal_are_told_apart():
+    one, true = (Principal("people", "1", PrincipalKind.USER, "ada", claims={"staff": value}) for value in (1, True))
+    said = [context_of(who, now=datetime(2030, 1, 1, tzinfo=UTC), secure=True)["oidc:staff"] for who in (one, true)]
+    assert said == [("1",), ("true",)]
